@@ -1,0 +1,3 @@
+//! hubdns: a private DNS resolver for Azure Virtual Desktop over Private Link.
+//!
+//! The modules stand in floor order; a floor uses lower floors only (docs/ARCHITECTURE.md).
