@@ -4,6 +4,7 @@
 //! (`r22_…`) that they hold.
 
 mod harness;
+mod oracle;
 
 mod alias;
 mod avd;
@@ -18,6 +19,7 @@ mod forwarding;
 mod names;
 mod negative;
 mod overload;
+mod parity;
 mod policy;
 mod reload;
 mod reverse;
