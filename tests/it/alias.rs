@@ -2,9 +2,9 @@
 //! own alias leads to is part of the same answer.
 
 use crate::harness::message::{Rr, kind};
+use crate::harness::public::Chains;
 use crate::harness::reply::rcode;
 use crate::harness::small::{Small, inline_alias, public};
-use crate::harness::public::Chains;
 use crate::harness::{Public, Query, Reply, Script, Transport, Upstream};
 use std::net::IpAddr;
 use std::time::{Duration, Instant};
@@ -76,8 +76,7 @@ fn d_01b_an_alias_of_a_private_zone_to_the_outside_is_followed() {
 
 #[test]
 fn d_02a_a_loop_in_private_data_is_a_servfail_and_the_server_goes_on() {
-    let records =
-        inline_alias("l1", "l2.privatelink.avd.example") + &inline_alias("l2", "l1.privatelink.avd.example");
+    let records = inline_alias("l1", "l2.privatelink.avd.example") + &inline_alias("l2", "l1.privatelink.avd.example");
     let world = Small { records, ..Small::default() }.start(public());
     let begun = Instant::now();
     for reply in world.spoke_a().ask_both("l1.privatelink.avd.example", kind::A) {
@@ -172,9 +171,7 @@ fn r22_an_alias_that_leaves_on_another_route_is_asked_there() {
 #[test]
 fn r22_a_chain_that_ends_in_a_bare_alias_is_continued() {
     let world = Small::default().start_with(|seen| match &*seen.name {
-        "bare.public.example" => {
-            Script::records(vec![Rr::cname("bare.public.example", 300, "www.public.example")])
-        }
+        "bare.public.example" => Script::records(vec![Rr::cname("bare.public.example", 300, "www.public.example")]),
         "www.public.example" => Script::records(vec![Rr::host("www.public.example", 300, "198.51.100.10")]),
         other => Script::nxdomain(other),
     });
@@ -190,9 +187,7 @@ fn r22_a_chain_that_ends_in_a_bare_alias_is_continued() {
 #[test]
 fn r23_a_failure_behind_an_alias_is_a_servfail_without_half_a_chain() {
     let world = Small::default().start_with(|seen| match &*seen.name {
-        "half.public.example" => {
-            Script::records(vec![Rr::cname("half.public.example", 300, "broken.public.example")])
-        }
+        "half.public.example" => Script::records(vec![Rr::cname("half.public.example", 300, "broken.public.example")]),
         _ => Script::rcode(2),
     });
     assert_empty_servfail(&world.spoke_a().ask("half.public.example", kind::A));

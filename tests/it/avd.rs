@@ -53,10 +53,7 @@ fn endpoint(kind: &str, net: u8) -> String {
 
 fn view(name: &str, network: &str, endpoints: &[&str], more: &str) -> String {
     let endpoints: Vec<_> = endpoints.iter().map(|name| format!("\"{name}\"")).collect();
-    format!(
-        "[[view]]\nname = \"{name}\"\nnetworks = [\"{network}\"]\nendpoints = [{}]\n{more}\n",
-        endpoints.join(", ")
-    )
+    format!("[[view]]\nname = \"{name}\"\nnetworks = [\"{network}\"]\nendpoints = [{}]\n{more}\n", endpoints.join(", "))
 }
 
 /// What Azure's public DNS says: public name → private-link spelling → traffic manager → gateway → an address.
@@ -135,8 +132,7 @@ const KINDS: [&str; 3] = ["global", "workspace", "host-pool"];
 #[test]
 fn acceptance_1_all_public() {
     let upstream = upstream();
-    let text =
-        head(&upstream) + &view("clients", "127.0.10.0/24", &[], "") + &view("hosts", "127.0.20.0/24", &[], "");
+    let text = head(&upstream) + &view("clients", "127.0.10.0/24", &[], "") + &view("hosts", "127.0.20.0/24", &[], "");
     let server = Setup::new(text).start();
     for kind in KINDS {
         assert_public(&server, CLIENT, kind);
@@ -226,8 +222,7 @@ fn acceptance_5_a_moved_endpoint_is_served_and_told() {
     let upstream = upstream();
     let text = |net: u8| {
         head(&upstream)
-            + &endpoint("host-pool", net)
-                .replace(&format!("name = \"host-pool-{net}\""), "name = \"hp-weu\"")
+            + &endpoint("host-pool", net).replace(&format!("name = \"host-pool-{net}\""), "name = \"hp-weu\"")
             + &view("hosts", "127.0.20.0/24", &["hp-weu"], "")
     };
     let server = Setup::new(text(20)).start();
@@ -387,9 +382,7 @@ fn s_23_the_guard_holds_at_every_depth_and_state() {
         }
         answers.push(Rr::cname(&target, 60, "front.example"));
         answers.push(match seen.kind {
-            kind::HTTPS => {
-                Rr::service("front.example", kind::HTTPS, 60, ".", &[(4, vec![203, 0, 113, 50])])
-            }
+            kind::HTTPS => Rr::service("front.example", kind::HTTPS, 60, ".", &[(4, vec![203, 0, 113, 50])]),
             kind::AAAA => Rr::host("front.example", 60, "2001:db8::50"),
             _ => Rr::host("front.example", 60, "203.0.113.50"),
         });

@@ -95,7 +95,8 @@ fn b_02_packets_over_tcp() {
             session.send(&packet);
             // A query that is surely answered follows on the same connection, where that stays open.
             let control = Query::new("none.invalid", kind::A).id(0xbeef);
-            let _ = std::io::Write::write_all(&mut session.stream, &crate::harness::client::framed(&control.to_octets()));
+            let _ =
+                std::io::Write::write_all(&mut session.stream, &crate::harness::client::framed(&control.to_octets()));
             while let Some(reply) = session.receive(Duration::from_secs(2)) {
                 if reply[..2] == control.id.to_be_bytes() && packet[..2] != control.id.to_be_bytes() {
                     break;
@@ -175,7 +176,7 @@ fn b_01_every_octet_of_a_query_changed() {
             octets[at] = change;
             socket.send(&octets).expect("sent");
             sent += 1;
-            if sent % 50 == 0 {
+            if sent.is_multiple_of(50) {
                 settle(&world);
                 while let Some(reply) = receive(&socket, Duration::from_millis(1)) {
                     assert!(reply.len() >= 12 && reply[2] & 0x80 != 0);

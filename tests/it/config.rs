@@ -179,8 +179,7 @@ fn s_20_an_upstream_that_is_our_own_listener_is_an_error() {
         let (code, report) = check(&SOUND.replace("127.0.0.1:5301", server));
         assert_eq!(code, 3, "{report}");
     }
-    let (code, report) =
-        check(&SOUND.replace("listen = [\"127.0.0.1:5300\"]", "listen = [\"0.0.0.0:5301\"]"));
+    let (code, report) = check(&SOUND.replace("listen = [\"127.0.0.1:5300\"]", "listen = [\"0.0.0.0:5301\"]"));
     assert_eq!(code, 3, "behind a wildcard: {report}");
 }
 

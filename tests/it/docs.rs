@@ -46,8 +46,7 @@ fn blocks(text: &str) -> Vec<(usize, String)> {
 
 #[test]
 fn every_toml_block_of_the_documents_loads() {
-    let documents: Vec<_> =
-        [root().join("README.md")].into_iter().chain(files(&root().join("docs"), "md")).collect();
+    let documents: Vec<_> = [root().join("README.md")].into_iter().chain(files(&root().join("docs"), "md")).collect();
     let mut faults = String::new();
     for document in documents {
         let text = fs::read_to_string(&document).unwrap_or_else(|error| panic!("{}: {error}", document.display()));

@@ -89,10 +89,9 @@ fn imports_go_down_only() {
                 // A name that is no module: an item of the crate's root.
                 None => faults.push(format!("{}: crate::{target} is on no floor", relative.display())),
                 Some(&below) if below < floor => {}
-                Some(&other) => faults.push(format!(
-                    "{}: {home} (floor {floor}) uses {target} (floor {other})",
-                    relative.display()
-                )),
+                Some(&other) => {
+                    faults.push(format!("{}: {home} (floor {floor}) uses {target} (floor {other})", relative.display()))
+                }
             }
         }
     }
@@ -101,6 +100,7 @@ fn imports_go_down_only() {
 
 #[test]
 fn the_reader_of_arrows_sees_groups_and_skips_comments() {
-    let text = "use crate::wire::Name;\n// crate::server\nuse crate::{zone::{self, Zone}, view};\nlet x = crate::load::y();";
+    let text =
+        "use crate::wire::Name;\n// crate::server\nuse crate::{zone::{self, Zone}, view};\nlet x = crate::load::y();";
     assert_eq!(arrows(text), ["wire", "zone", "view", "load"]);
 }

@@ -5,6 +5,7 @@ use crate::harness::reply::rcode;
 use crate::harness::small::{Small, public};
 use crate::harness::{Query, Script, Seen, Setup, Transport, Upstream};
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 /// A group whose whole exchange takes two seconds, so that a client has its SERVFAIL after 1.8 s (R27).
@@ -33,7 +34,13 @@ fn d_11a_refused_and_servfail_go_to_the_next_server() {
 #[test]
 fn d_11a_denials_are_answers() {
     let world = short().start_two(
-        |seen| if seen.name.starts_with("no") { Script::nxdomain("public.example") } else { Script::nodata("public.example") },
+        |seen| {
+            if seen.name.starts_with("no") {
+                Script::nxdomain("public.example")
+            } else {
+                Script::nodata("public.example")
+            }
+        },
         good,
     );
     for name in ["no.public.example", "data.public.example"] {
@@ -83,6 +90,27 @@ fn d_11b_a_silent_first_server_costs_little() {
         slow += usize::from(took > Duration::from_millis(100));
     }
     assert!(slow <= 8, "{slow} of 50 waited for the dead server");
+}
+
+#[test]
+fn d_11b_a_server_that_comes_back_is_taken_back() {
+    // The first server's port is closed at first: connection refused, so the second one answers.
+    let first = SocketAddr::from(([127, 0, 0, 1], crate::harness::port::free()));
+    let second = Upstream::start(good);
+    let server = Setup::new(short().text(&[first.to_string(), second.server()])).start();
+    let client = server.client("127.0.10.9");
+    for number in 0..10 {
+        assert_eq!(client.ask(&format!("n{number}.public.example"), kind::A).addresses().len(), 1);
+    }
+    let back = Upstream::start_at(first, good);
+    let deadline = Instant::now() + Duration::from_secs(10);
+    let mut number = 0;
+    while back.total() < 5 {
+        assert!(Instant::now() < deadline, "the first server is not asked again");
+        assert_eq!(client.ask(&format!("b{number}.public.example"), kind::A).addresses().len(), 1);
+        number += 1;
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]
@@ -241,7 +269,8 @@ fn r31_equal_questions_are_asked_once() {
     let query = Query::new("same.public.example", kind::A);
     std::thread::scope(|scope| {
         for number in 0..40u8 {
-            let client = world.server.client(&format!("127.0.{}.{}", [10, 20, 30][usize::from(number) % 3], number + 1));
+            let client =
+                world.server.client(&format!("127.0.{}.{}", [10, 20, 30][usize::from(number) % 3], number + 1));
             let query = &query;
             scope.spawn(move || {
                 let reply = if number % 4 == 0 { client.tcp(query) } else { client.udp(query) };

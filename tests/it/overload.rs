@@ -15,7 +15,9 @@ fn r31_the_cap_in_flight_is_an_answer() {
     let socket = server.client("127.0.10.9").socket();
     let begun = Instant::now();
     for id in 0..60u16 {
-        socket.send(&Query::new(&format!("n{id}.public.example"), kind::A).id(id).with_opt().to_octets()).expect("sent");
+        socket
+            .send(&Query::new(&format!("n{id}.public.example"), kind::A).id(id).with_opt().to_octets())
+            .expect("sent");
     }
     let owned = server.client("127.0.10.9").ask("hp1.privatelink.avd.example", kind::A);
     assert_eq!(owned.addresses().len(), 1);
@@ -35,8 +37,9 @@ fn r31_the_cap_in_flight_is_an_answer() {
 
 #[test]
 fn d_13d_random_names_do_not_stop_owned_ones() {
-    let world = Small { upstream: "timeout = \"2s\"".to_owned(), ..Small::default() }
-        .start_with(|seen| if seen.name.ends_with("dead.example") { Script::silence() } else { Script::nxdomain("example") });
+    let world = Small { upstream: "timeout = \"2s\"".to_owned(), ..Small::default() }.start_with(|seen| {
+        if seen.name.ends_with("dead.example") { Script::silence() } else { Script::nxdomain("example") }
+    });
     for zone in ["flood.example", "dead.example"] {
         let socket = world.other().socket();
         socket.set_nonblocking(true).expect("non-blocking");

@@ -72,7 +72,8 @@ fn r18_must_be_private_names_never_yield_a_public_address() {
         Rr::cname("k1.vault.store.example", 300, "k1.front.example"),
         Rr::host("k1.front.example", 300, "203.0.113.10"),
     ]);
-    let view = "must-be-private = [\"acct1.file.store.example\", \"acct2.file.store.example\", \"*.vault.store.example\"]";
+    let view =
+        "must-be-private = [\"acct1.file.store.example\", \"acct2.file.store.example\", \"*.vault.store.example\"]";
     let world = Small { view: view.to_owned(), ..Small::default() }.start(names);
     for _ in 0..2 {
         for name in ["acct1.file.store.example", "k1.vault.store.example"] {

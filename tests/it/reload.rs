@@ -50,10 +50,9 @@ fn d_15d_a_port_in_use_at_the_start_is_exit_1() {
     let own = world.server.address.port();
     let text = Small::default().text(&[world.u1.server()]);
     let path = setup.write(&text);
-    let whole = std::fs::read_to_string(&path).expect("the file").replace(
-        &format!("127.0.0.1:{}", setup.port()),
-        &format!("127.0.0.1:{own}"),
-    );
+    let whole = std::fs::read_to_string(&path)
+        .expect("the file")
+        .replace(&format!("127.0.0.1:{}", setup.port()), &format!("127.0.0.1:{own}"));
     std::fs::write(&path, whole).expect("the file can be written");
     let (code, _, errors) = crate::harness::server::run(&["serve", "-c", path.to_str().expect("a plain path")]);
     assert_eq!(code, 1, "{errors}");

@@ -10,8 +10,7 @@ fn o_02_sigterm_answers_what_is_in_flight_and_exits_with_0() {
     let upstream = Upstream::start(|seen| {
         Script::records(vec![Rr::host(&seen.name, 300, "198.51.100.10")]).delay(Duration::from_millis(700))
     });
-    let mut server =
-        Setup::new(Small::default().text(&[upstream.server()])).server("lameduck = \"300ms\"").start();
+    let mut server = Setup::new(Small::default().text(&[upstream.server()])).server("lameduck = \"300ms\"").start();
     let udp = server.client("127.0.10.9").socket();
     udp.send(&Query::new("udp.public.example", kind::A).to_octets()).expect("sent");
     let mut tcp = server.client("127.0.10.9").connect();

@@ -23,10 +23,8 @@ fn contains(reply: &Reply, octets: &[u8]) -> bool {
 
 #[test]
 fn d_09a_https_of_an_override_is_nodata() {
-    let names = Public::new([
-        service("rdweb.avd.example", kind::HTTPS, "."),
-        service("rdweb.avd.example", kind::SVCB, "."),
-    ]);
+    let names =
+        Public::new([service("rdweb.avd.example", kind::HTTPS, "."), service("rdweb.avd.example", kind::SVCB, ".")]);
     let world = Small::default().start(names);
     for kind in [kind::HTTPS, kind::SVCB] {
         for reply in world.spoke_a().ask_both("rdweb.avd.example", kind) {

@@ -92,9 +92,7 @@ fn d_06b_host_bits_and_equal_prefixes_are_errors() {
 fn d_06c_a_mapped_client_is_its_ipv4_self() {
     let upstream = upstream(public());
     let server = Setup::new(Small::default().text(&[upstream.server()])).listen(&["[::]"]).start();
-    for (client, address) in
-        [("127.0.10.9", "10.10.4.4"), ("127.0.20.9", "10.20.4.4"), ("127.0.30.9", "203.0.113.4")]
-    {
+    for (client, address) in [("127.0.10.9", "10.10.4.4"), ("127.0.20.9", "10.20.4.4"), ("127.0.30.9", "203.0.113.4")] {
         for reply in server.client(client).ask_both("hp1.avd.example", kind::A) {
             assert_eq!(first_address(&reply), address, "{client}");
         }
@@ -104,8 +102,7 @@ fn d_06c_a_mapped_client_is_its_ipv4_self() {
 #[test]
 fn d_06d_the_cache_holds_nothing_of_a_view() {
     let world = Small::default().start(public());
-    let clients =
-        [(world.other(), "203.0.113.4"), (world.spoke_a(), "10.10.4.4"), (world.spoke_b(), "10.20.4.4")];
+    let clients = [(world.other(), "203.0.113.4"), (world.spoke_a(), "10.10.4.4"), (world.spoke_b(), "10.20.4.4")];
     for name in ["hp1.avd.example", "hp1.privatelink.avd.example"] {
         for _ in 0..3 {
             for (client, address) in &clients {
@@ -326,8 +323,7 @@ fn s_02_the_view_is_the_same_on_every_transport() {
                 .iter()
                 .flat_map(|host| server.client_of(client, host).both(&Query::new(name, kind::A).with_opt()))
                 .collect();
-            let summary =
-                |reply: &Reply| (reply.rcode(), reply.ede(), reply.targets(), reply.addresses());
+            let summary = |reply: &Reply| (reply.rcode(), reply.ede(), reply.targets(), reply.addresses());
             assert!(replies.iter().all(|reply| summary(reply) == summary(&replies[0])), "{name} {client}");
             assert_eq!(replies[0].rcode() == rcode::REFUSED, client == "127.0.40.9");
         }

@@ -50,10 +50,8 @@ fn labels(text: &str) -> Vec<Vec<u8>> {
             b'.' => out.push(std::mem::take(&mut label)),
             b'\\' => match octets.next().expect("something follows a backslash") {
                 digit if digit.is_ascii_digit() => {
-                    let number: String = [digit, octets.next().unwrap(), octets.next().unwrap()]
-                        .map(char::from)
-                        .iter()
-                        .collect();
+                    let number: String =
+                        [digit, octets.next().unwrap(), octets.next().unwrap()].map(char::from).iter().collect();
                     label.push(number.parse().expect("three digits up to 255"));
                 }
                 other => label.push(other),

@@ -30,8 +30,7 @@ const LONGEST: usize = 64;
 
 impl Public {
     pub(crate) fn new(records: impl IntoIterator<Item = Rr>) -> Self {
-        let mut public =
-            Self { records: BTreeMap::new(), failing: BTreeSet::new(), chains: Chains::Whole, ad: false };
+        let mut public = Self { records: BTreeMap::new(), failing: BTreeSet::new(), chains: Chains::Whole, ad: false };
         for record in records {
             public.add(record);
         }
@@ -45,10 +44,6 @@ impl Public {
     /// From now on this name yields SERVFAIL.
     pub(crate) fn fail(&mut self, name: &str) {
         self.failing.insert(name.to_ascii_lowercase());
-    }
-
-    pub(crate) fn names(&self) -> impl Iterator<Item = &String> {
-        self.records.keys()
     }
 
     /// The answer to one question, the name in lower case.

@@ -165,7 +165,9 @@ impl Walk<'_> {
                 floor = floor.min(least.unwrap_or(floor)).min(soa_floor.unwrap_or(floor));
                 let record = &mut answers[at];
                 record.least = record.least.min(floor);
-                if record.runs && let Some(next) = next {
+                if record.runs
+                    && let Some(next) = next
+                {
                     record.rr.ttl = record.rr.ttl.min(next);
                 }
             }
@@ -207,7 +209,9 @@ impl Walk<'_> {
                 }
                 self.addresses(name, &addresses, ttl, apexes)
             }
-            What::Node { data: Some(Data::Addresses(addresses)), ttl, apexes, at_apex } if kind != kind::SOA || !at_apex => {
+            What::Node { data: Some(Data::Addresses(addresses)), ttl, apexes, at_apex }
+                if kind != kind::SOA || !at_apex =>
+            {
                 self.addresses(name, &addresses, ttl, apexes)
             }
             What::Node { data: Some(Data::Alias(target)), ttl, .. } => {
@@ -235,12 +239,10 @@ impl Walk<'_> {
                     open => open,
                 }
             }
-            What::Reverse { .. } | What::ReverseAncestor if kind != kind::PTR || self.names.len() == 1 => {
-                match kind {
-                    kind::SOA | kind::NS | kind::DS => Verdict::Open("zone types of a reverse name"),
-                    _ => self.done(rcode::NOERROR, Authority::Soa(Vec::new())),
-                }
-            }
+            What::Reverse { .. } | What::ReverseAncestor if kind != kind::PTR || self.names.len() == 1 => match kind {
+                kind::SOA | kind::NS | kind::DS => Verdict::Open("zone types of a reverse name"),
+                _ => self.done(rcode::NOERROR, Authority::Soa(Vec::new())),
+            },
             What::ReverseDenied if !matches!(kind, kind::SOA | kind::NS | kind::DS) => {
                 self.done(rcode::NXDOMAIN, Authority::Soa(Vec::new()))
             }
@@ -276,8 +278,11 @@ impl Walk<'_> {
             },
             _ if zone_types => Verdict::Open("zone types of a special-use name"),
             (Special::Localhost, kind::A | kind::AAAA) => {
-                let address: IpAddr =
-                    if self.query.kind == kind::A { [127, 0, 0, 1].into() } else { IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1u16]) };
+                let address: IpAddr = if self.query.kind == kind::A {
+                    [127, 0, 0, 1].into()
+                } else {
+                    IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1u16])
+                };
                 self.answers.push(Record { rr: Rr::address(name, u32::MAX, address), least: 0, runs: false });
                 self.done(rcode::NOERROR, Authority::Any)
             }

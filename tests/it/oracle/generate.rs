@@ -133,8 +133,13 @@ fn private_addresses(choices: &mut Choices<'_>, net: u8) -> Vec<IpAddr> {
 
 /// A world of two to four views over two public tables.
 pub(crate) fn world(choices: &mut Choices<'_>) -> World {
-    let mut world =
-        World { upstreams: vec![0, 1, 0], endpoints: Vec::new(), zones: Vec::new(), known: Vec::new(), views: Vec::new() };
+    let mut world = World {
+        upstreams: vec![0, 1, 0],
+        endpoints: Vec::new(),
+        zones: Vec::new(),
+        known: Vec::new(),
+        views: Vec::new(),
+    };
     if choices.one_in(2) {
         world.known.push(KNOWN.to_owned());
     }
@@ -397,7 +402,8 @@ pub(crate) fn query(choices: &mut Choices<'_>, world: &World) -> Query {
         kind::ANY,
         kind::UNKNOWN,
     ];
-    let kind = if qname.ends_with("arpa") && !choices.one_in(3) { kind::PTR } else { kinds[choices.below(kinds.len())] };
+    let kind =
+        if qname.ends_with("arpa") && !choices.one_in(3) { kind::PTR } else { kinds[choices.below(kinds.len())] };
     let spelling = if choices.one_in(4) { mixed(&qname) } else { qname };
     debug_assert!(depth(&spelling) < 40);
     let mut query = Query::new(&spelling, kind);

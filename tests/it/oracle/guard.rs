@@ -52,10 +52,7 @@ pub(crate) fn judge(sight: &Sight<'_>, names: &[String], records: &[Rr]) -> Outc
 
 fn is_owned(sight: &Sight<'_>, name: &str) -> bool {
     use super::sight::What;
-    matches!(
-        sight.what(name),
-        What::Endpoint { .. } | What::Node { .. } | What::Missing { .. } | What::Reverse { .. }
-    )
+    matches!(sight.what(name), What::Endpoint { .. } | What::Node { .. } | What::Missing { .. } | What::Reverse { .. })
 }
 
 /// The target name of a service; its owner where that is ".".

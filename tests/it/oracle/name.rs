@@ -59,7 +59,8 @@ pub(crate) fn guids(name: &str) -> Vec<&str> {
 fn is_guid(label: &str) -> bool {
     let parts: Vec<_> = label.split('-').collect();
     parts.len() == 5
-        && parts.iter().zip([8, 4, 4, 4, 12]).all(|(part, length)| {
-            part.len() == length && part.bytes().all(|octet| octet.is_ascii_hexdigit())
-        })
+        && parts
+            .iter()
+            .zip([8, 4, 4, 4, 12])
+            .all(|(part, length)| part.len() == length && part.bytes().all(|octet| octet.is_ascii_hexdigit()))
 }

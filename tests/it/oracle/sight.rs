@@ -9,13 +9,27 @@ use std::net::IpAddr;
 #[derive(Clone, Debug)]
 pub(crate) enum What {
     /// An endpoint's record, exact or by wildcard; `apexes` are the owners that its SOA may have.
-    Endpoint { addresses: Vec<IpAddr>, ttl: u32, apexes: Vec<String>, own_apex: bool },
+    Endpoint {
+        addresses: Vec<IpAddr>,
+        ttl: u32,
+        apexes: Vec<String>,
+        own_apex: bool,
+    },
     /// A node of a zone; `None` is its apex or an empty non-terminal.
-    Node { data: Option<Data>, ttl: u32, apexes: Vec<String>, at_apex: bool },
+    Node {
+        data: Option<Data>,
+        ttl: u32,
+        apexes: Vec<String>,
+        at_apex: bool,
+    },
     /// A name that a strict zone lacks.
-    Missing { apex: String },
+    Missing {
+        apex: String,
+    },
     /// Addresses whose reverse name this is: one of these names has to come.
-    Reverse { names: Vec<String> },
+    Reverse {
+        names: Vec<String>,
+    },
     /// An ancestor of such a name.
     ReverseAncestor,
     /// A private reverse name without a record here.
@@ -258,7 +272,8 @@ impl<'a> Sight<'a> {
     fn is_foreign(&self, name: &str) -> bool {
         let here = self.guids();
         let labels = guids(name);
-        !labels.is_empty() && !labels.iter().any(|guid| here.contains(*guid) || self.world.known.iter().any(|one| one == guid))
+        !labels.is_empty()
+            && !labels.iter().any(|guid| here.contains(*guid) || self.world.known.iter().any(|one| one == guid))
     }
 
     /// The GUIDs of the resources that have an endpoint here.
@@ -319,7 +334,8 @@ pub(crate) fn reverse(address: IpAddr) -> String {
             format!("{d}.{c}.{b}.{a}.in-addr.arpa")
         }
         IpAddr::V6(v6) => {
-            let digits: String = v6.octets().iter().rev().map(|octet| format!("{:x}.{:x}.", octet & 15, octet >> 4)).collect();
+            let digits: String =
+                v6.octets().iter().rev().map(|octet| format!("{:x}.{:x}.", octet & 15, octet >> 4)).collect();
             format!("{digits}ip6.arpa")
         }
     }

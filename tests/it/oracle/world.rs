@@ -120,8 +120,12 @@ impl World {
                 Kind::HostPool => "host-pool",
                 Kind::Other => "other",
             };
-            writeln!(text, "[[endpoint]]\nname = \"{}\"\nkind = \"{kind}\"\nttl = \"{}s\"", endpoint.name, endpoint.ttl)
-                .unwrap();
+            writeln!(
+                text,
+                "[[endpoint]]\nname = \"{}\"\nkind = \"{kind}\"\nttl = \"{}s\"",
+                endpoint.name, endpoint.ttl
+            )
+            .unwrap();
             if let Some(resource) = &endpoint.resource {
                 writeln!(text, "resource = \"{resource}\"").unwrap();
             }
