@@ -23,6 +23,7 @@ mod negative;
 mod overload;
 mod parity;
 mod policy;
+mod pure;
 mod reload;
 mod reverse;
 mod shutdown;

@@ -5,10 +5,11 @@
 use crate::harness::{Public, Query, Reply, Setup, Upstream};
 use crate::oracle::generate::{self, Choices};
 use crate::oracle::{Verdict, World, answer};
+use crate::pure::{self, Core};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, TestError, TestRunner};
 use std::net::IpAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// How many worlds to draw: `HUBDNS_CASES`, or so many.
 fn cases(default: u32) -> u32 {
@@ -42,11 +43,24 @@ impl Case {
     fn describe(&self, client: IpAddr, query: &Query, wanted: &Verdict, reply: &Reply) -> String {
         let text = self.world.render(&["127.0.0.1:5301".to_owned(), "127.0.0.1:5302".to_owned()]);
         let (name, _) = crate::harness::message::presentation(&query.name);
-        let raw: Vec<_> = self.tables.iter().map(|table| table.answer(&name, query.kind)).collect();
+        let raw = self.tables.iter().map(|table| {
+            let script = table.answer(&name, query.kind);
+            format!("RCODE {} AD {} {:#?} {:#?}\n", script.rcode, script.ad, script.answers, script.authority)
+        });
+        let raw: String = raw.collect();
         format!(
-            "{text}\nclient {client}, view {:?}\nquery {name} {query:?}\n\nwanted {wanted:#?}\n\ngot {:#?}\n\nupstreams: {raw:#?}",
+            "{text}\nclient {client}, view {:?}\nquery {name} {query:?}\n\nwanted {wanted:#?}\n\ngot {}\n\nupstreams: {raw}",
             self.world.view_of(client).map(|view| &view.name),
-            reply.message
+            format_args!(
+                "RCODE {} AA {} AD {} TC {} EDE {:?} {:#?} {:#?}",
+                reply.rcode(),
+                reply.aa(),
+                reply.ad(),
+                reply.tc(),
+                reply.ede(),
+                reply.answers(),
+                reply.authority()
+            )
         )
     }
 
@@ -65,8 +79,10 @@ fn run(count: u32, property: impl FnMut(&[u16]) -> Result<(), TestCaseError>) {
     let config = Config { cases: count, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() };
     let property = std::cell::RefCell::new(property);
     let mut runner = TestRunner::new(config);
-    if let Err(error) = runner.run(&numbers(), |numbers| (property.borrow_mut())(&numbers)) {
-        panic!("{error}");
+    match runner.run(&numbers(), |numbers| (property.borrow_mut())(&numbers)) {
+        Ok(()) => {}
+        Err(TestError::Fail(reason, numbers)) => panic!("{}\nmade of {numbers:?}", reason.message()),
+        Err(error) => panic!("{error}"),
     }
 }
 
@@ -93,6 +109,35 @@ fn without_ttls(octets: &[u8]) -> Vec<u8> {
         at += 10 + count(at + 8);
     }
     out
+}
+
+#[test]
+fn r01_the_core_says_what_the_oracle_says() {
+    let (mut judged, mut open) = (0u32, 0u32);
+    run(cases(250), |numbers| {
+        let case = Case::draw(numbers, 24);
+        let text = case.world.render(&pure::servers());
+        let whole = format!("version = 1\n[server]\nlisten = [\"127.0.0.1:5300\"]\n{text}");
+        let mut core = Core::load(&whole, 1).map_err(|error| TestCaseError::fail(format!("{text}\n{error}")))?;
+        // Cold; warm over a stream; then seven seconds later, after a reload that changes nothing.
+        for (round, (stream, age)) in [(false, 0), (true, 0), (false, 7)].into_iter().enumerate() {
+            if round == 2 {
+                core = Core::load(&whole, 2).expect("it loaded before").after(core);
+            }
+            let now = Duration::from_secs(1_000 + age);
+            for (client, query) in &case.queries {
+                let reply = core.ask(&case.tables, *client, query, stream, now).expect("a reply is owed");
+                if case.check(*client, query, &reply, u32::try_from(age).expect("small"))? {
+                    judged += 1;
+                } else {
+                    open += 1;
+                }
+            }
+        }
+        Ok(())
+    });
+    println!("{judged} replies judged, {open} left open by the rules");
+    assert!(judged > 8 * open, "{judged} judged, {open} open");
 }
 
 #[test]

@@ -66,7 +66,7 @@ fn labels(text: &str) -> Vec<Vec<u8>> {
 }
 
 /// One resource record of class IN with its RDATA uncompressed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Rr {
     /// The owner in presentation form, without the trailing dot.
     pub(crate) name: String,
@@ -165,6 +165,18 @@ impl Rr {
         out.extend_from_slice(&self.ttl.to_be_bytes());
         out.extend_from_slice(&u16::try_from(self.data.len()).expect("RDATA fits").to_be_bytes());
         out.extend_from_slice(&self.data);
+    }
+}
+
+impl std::fmt::Debug for Rr {
+    /// As a zone file would have it, as far as the tests need.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {} TYPE{} ", self.name, self.ttl, self.kind)?;
+        match (self.to_address(), self.target()) {
+            (Some(address), _) => write!(f, "{address}"),
+            (_, Some(target)) => write!(f, "{target}"),
+            _ => write!(f, "{}", self.data.escape_ascii()),
+        }
     }
 }
 

@@ -31,7 +31,7 @@ pub(crate) struct Small {
 
 /// How an alias stands among a zone's inline records.
 pub(crate) fn inline_alias(name: &str, target: &str) -> String {
-    format!("\"{name}\" = \"{target}\", ")
+    format!("\"{name}\" = {{ cname = \"{target}\" }}, ")
 }
 
 /// What the public DNS of the small world holds.

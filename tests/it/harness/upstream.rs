@@ -150,7 +150,7 @@ impl Script {
     }
 
     /// The reply as octets, cut to an empty TC=1 where a datagram would be too large.
-    fn encode(&self, seen: &Seen) -> Vec<u8> {
+    pub(crate) fn encode(&self, seen: &Seen) -> Vec<u8> {
         let mut out = seen.id().wrapping_add(self.wrong_id).to_be_bytes().to_vec();
         if let Some(garbage) = &self.garbage {
             out.extend_from_slice(garbage);

@@ -46,6 +46,14 @@ pub(crate) fn answer(world: &World, tables: &[Public], client: IpAddr, query: &Q
     walk.run()
 }
 
+/// Where a chain went on outside of a raw answer.
+struct Cut {
+    /// How many answer records stand before it.
+    at: usize,
+    /// The raw answer ended in a bare alias, and its target was asked on the same route.
+    continued: bool,
+}
+
 /// A walk under way.
 struct Walk<'a> {
     sight: Sight<'a>,
@@ -54,8 +62,7 @@ struct Walk<'a> {
     /// The names of the chain: QNAME and every alias' target.
     names: Vec<String>,
     answers: Vec<Record>,
-    /// How many answer records stood before each cut.
-    cuts: Vec<usize>,
+    cuts: Vec<Cut>,
     /// The AD bit so far.
     ad: bool,
     /// What the first owner makes of AA.
@@ -85,7 +92,7 @@ impl Walk<'_> {
     fn step(&mut self) -> Step {
         let name = self.last();
         let is_first = self.names.len() == 1;
-        let what = self.sight.what(&name);
+        let what = self.sight.what(&name, self.query.kind);
         let owned = matches!(what, What::Endpoint { .. } | What::Node { .. } | What::Missing { .. });
         if is_first {
             self.aa = match what {
@@ -104,6 +111,7 @@ impl Walk<'_> {
             });
         }
         if self.query.kind == kind::ANY {
+            self.ad = false;
             return Step::Done(self.any(&what));
         }
         match what {
@@ -158,17 +166,22 @@ impl Walk<'_> {
         let mut floor = u32::MAX;
         let soa_floor = matches!(authority, Authority::Soa(_)).then_some(0);
         for at in (0..answers.len()).rev() {
-            // Aliases before a cut leave with the lesser of their own TTL and the TTL after the cut (R23).
-            if answers[at].rr.kind == kind::CNAME && self.cuts.iter().any(|&cut| cut > at) {
+            // Aliases before a cut leave with the lesser of their own TTL and the TTL after the cut (R23): that of the
+            // record behind it, or the least of all behind it. An own alias and one that was continued may.
+            let own = !answers[at].runs;
+            let behind = || self.cuts.iter().filter(|cut| cut.at > at);
+            if answers[at].rr.kind == kind::CNAME && (own || behind().next().is_some()) {
                 let least = answers[at + 1..].iter().map(|record| record.least).min();
-                let next = answers.get(at + 1).map(|record| record.rr.ttl);
                 floor = floor.min(least.unwrap_or(floor)).min(soa_floor.unwrap_or(floor));
+                let after = behind().filter(|cut| !cut.continued).filter_map(|cut| answers.get(cut.at));
+                let most = after.map(|record| record.rr.ttl).min();
                 let record = &mut answers[at];
                 record.least = record.least.min(floor);
-                if record.runs
-                    && let Some(next) = next
+                record.runs = true;
+                if let Some(most) = most
+                    && !own
                 {
-                    record.rr.ttl = record.rr.ttl.min(next);
+                    record.rr.ttl = record.rr.ttl.min(most);
                 }
             }
         }
@@ -269,13 +282,7 @@ impl Walk<'_> {
     fn special(&mut self, name: &str, special: Special) -> Verdict {
         let zone_types = matches!(self.query.kind, kind::SOA | kind::NS | kind::DS);
         match (special, self.query.kind) {
-            (Special::Single, kind::A | kind::AAAA | kind::HTTPS | kind::SVCB) => {
-                self.done(rcode::NXDOMAIN, Authority::Soa(vec![".".to_owned()]))
-            }
-            (Special::Single, _) => match self.ask(self.sight.view.upstream) {
-                Step::Done(verdict) => verdict,
-                Step::On => Verdict::Open("an alias at a single label"),
-            },
+            (Special::Single, _) => self.done(rcode::NXDOMAIN, Authority::Soa(vec![".".to_owned()])),
             _ if zone_types => Verdict::Open("zone types of a special-use name"),
             (Special::Localhost, kind::A | kind::AAAA) => {
                 let address: IpAddr = if self.query.kind == kind::A {
@@ -309,10 +316,10 @@ impl Walk<'_> {
             if let done @ Step::Done(_) = self.turn(target.clone()) {
                 return done;
             }
-            let same_route = matches!(self.sight.what(&target), What::Route(other)
+            let same_route = matches!(self.sight.what(&target, self.query.kind), What::Route(other)
                 if self.sight.world.upstreams[other] == table);
             if !same_route {
-                self.cuts.push(self.answers.len());
+                self.cuts.push(Cut { at: self.answers.len(), continued: false });
                 return Step::On;
             }
             owner = target;
@@ -326,8 +333,16 @@ impl Walk<'_> {
             raw.answers.iter().filter(|rr| rr.name == owner && rr.kind == self.query.kind).cloned().collect();
         if records.is_empty() {
             let Some(soa) = raw.authority.iter().find(|rr| rr.kind == kind::SOA) else {
-                return if owner == start { Step::Done(self.done(rcode::NOERROR, Authority::Empty)) } else { Step::On };
+                if owner == start {
+                    return Step::Done(self.done(rcode::NOERROR, Authority::Empty));
+                }
+                self.cuts.push(Cut { at: self.answers.len(), continued: true });
+                return Step::On;
             };
+            // R32: a negative answer's TTLs, its aliases' included, may be lowered to how long it is kept.
+            for record in self.answers.iter_mut().filter(|record| record.runs) {
+                record.least = record.least.min(60);
+            }
             let authority = Authority::Soa(vec![soa.name.clone()]);
             // R19: a denial of an ancestor of an owned name leaves as NODATA.
             let is_ancestor = self.sight.owned().iter().any(|owned| is_below(owned, owner));
@@ -350,7 +365,7 @@ impl Walk<'_> {
             Outcome::Withheld(place) => {
                 // An alias at a time from QNAME on: as many as there are names before the guarded one.
                 self.answers.truncate(place);
-                self.cuts.push(place);
+                self.cuts.push(Cut { at: place, continued: false });
                 match self.done_with(rcode::NOERROR, Authority::Soa(Vec::new()), 15) {
                     Verdict::Reply(mut expected) => {
                         for record in &mut expected.answers {

@@ -1,7 +1,7 @@
 //! The leak guard a second time (R25): which names of a chain are guarded, and which addresses may follow them.
 
 use super::name::{guids, is_below, is_private_link, is_within, private_suffixes};
-use super::sight::Sight;
+use super::sight::{Sight, What};
 use super::world::{Endpoint, Guard, Kind, is_private};
 use crate::harness::message::{Rr, kind, presentation};
 use std::net::IpAddr;
@@ -24,8 +24,17 @@ pub(crate) enum Outcome {
 
 /// Judges what stands at the end of a chain: `names` from QNAME on, `records` from an upstream.
 pub(crate) fn judge(sight: &Sight<'_>, names: &[String], records: &[Rr]) -> Outcome {
-    let crossed = names.iter().any(|name| is_private_link(name));
+    // The plain suffix serves two kinds, and the rules do not say how a name tells which of them is its own.
+    let one_kind = sight.has(Kind::Workspace) != sight.has(Kind::HostPool);
     let services = records.iter().any(|rr| matches!(rr.kind, kind::HTTPS | kind::SVCB));
+    let targets = records.iter().filter(|_| services).map(target);
+    if sight.view.guard == Guard::All
+        && one_kind
+        && names.iter().cloned().chain(targets).any(|name| is_under(&name, false))
+    {
+        return Outcome::Open("guard = \"all\" where one of two kinds under the private-link suffix is private");
+    }
+    let crossed = names.iter().any(|name| is_private_link(name));
     if matches!(sight.view.guard, Guard::Watch | Guard::Off) {
         let owned = |rr: &Rr| is_owned(sight, &target(rr));
         return if services && records.iter().any(owned) {
@@ -35,7 +44,17 @@ pub(crate) fn judge(sight: &Sight<'_>, names: &[String], records: &[Rr]) -> Outc
         };
     }
     if services {
-        let guarded = |name: &str| reason(sight, name, crossed).is_some();
+        let special = |rr: &Rr| {
+            let what = sight.what(&target(rr), kind::A);
+            matches!(what, What::Special(_) | What::Gap | What::ReverseAncestor | What::ReverseDenied)
+        };
+        if records.iter().any(special) {
+            return Outcome::Open("a service whose target is neither owned nor forwarded");
+        }
+        if names.iter().any(|name| is_owned(sight, name)) {
+            return Outcome::Open("a service behind an owned alias");
+        }
+        let guarded = |name: &str| reason(sight, name, crossed || is_private_link(name)).is_some();
         let strips = names.iter().any(|name| guarded(name))
             || records.iter().any(|rr| is_owned(sight, &target(rr)) || guarded(&target(rr)));
         return if strips { Outcome::Stripped } else { Outcome::Passes };
@@ -51,8 +70,10 @@ pub(crate) fn judge(sight: &Sight<'_>, names: &[String], records: &[Rr]) -> Outc
 }
 
 fn is_owned(sight: &Sight<'_>, name: &str) -> bool {
-    use super::sight::What;
-    matches!(sight.what(name), What::Endpoint { .. } | What::Node { .. } | What::Missing { .. } | What::Reverse { .. })
+    matches!(
+        sight.what(name, kind::A),
+        What::Endpoint { .. } | What::Node { .. } | What::Missing { .. } | What::Reverse { .. }
+    )
 }
 
 /// The target name of a service; its owner where that is ".".
@@ -95,15 +116,19 @@ fn reason(sight: &Sight<'_>, name: &str, crossed: bool) -> Option<Reason> {
     if listed {
         return Some(Reason { held: Vec::new() });
     }
-    let under = |global: bool| private_suffixes(global).any(|suffix| is_below(name, &suffix));
-    if sight.has(Kind::Global) && under(true) {
+    if sight.has(Kind::Global) && is_under(name, true) {
         return Some(held(&|other| other.kind == Kind::Global));
     }
     let private = sight.has(Kind::Workspace) || sight.has(Kind::HostPool);
-    if sight.view.guard == Guard::All && private && under(false) {
+    if sight.view.guard == Guard::All && private && is_under(name, false) {
         return Some(Reason { held: Vec::new() });
     }
     None
+}
+
+/// Whether a name lies under the private-link suffixes of workspaces and host pools, or under the global ones.
+fn is_under(name: &str, global: bool) -> bool {
+    private_suffixes(global).any(|suffix| is_below(name, &suffix))
 }
 
 /// A service record without `ipv4hint` and `ipv6hint`.

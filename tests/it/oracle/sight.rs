@@ -2,6 +2,7 @@
 
 use super::name::{depth, guids, is_below, is_private_link, is_within, parent, private_suffixes, swap};
 use super::world::{Data, Endpoint, Kind, View, World, Zone, spellings};
+use crate::harness::message::kind;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
@@ -129,8 +130,8 @@ impl<'a> Sight<'a> {
         names
     }
 
-    /// What a name is for this view (R12).
-    pub(crate) fn what(&self, name: &str) -> What {
+    /// What a name is for this view (R12), for a question of a type: that counts for single labels alone (R20).
+    pub(crate) fn what(&self, name: &str, kind: u16) -> What {
         let records = self.records();
         if let Some((_, endpoint, addresses)) = records.iter().find(|(owner, ..)| owner == name) {
             let zone = self.deepest_zone(name);
@@ -171,11 +172,11 @@ impl<'a> Sight<'a> {
                 own_apex: false,
             };
         }
-        self.not_owned(name, route)
+        self.not_owned(name, kind, route)
     }
 
     /// What comes after owned names.
-    fn not_owned(&self, name: &str, route: Option<(&str, usize)>) -> What {
+    fn not_owned(&self, name: &str, kind: u16, route: Option<(&str, usize)>) -> What {
         if self.is_foreign(name) && self.view.unlisted_is_blocked {
             return What::Blocked;
         }
@@ -202,7 +203,7 @@ impl<'a> Sight<'a> {
         if in_reverse && is_private_reverse(name) {
             return self.view.reverse.map_or(What::ReverseDenied, What::Route);
         }
-        if let Some(special) = special(name) {
+        if let Some(special) = special(name, kind) {
             return What::Special(special);
         }
         What::Route(self.view.upstream)
@@ -348,14 +349,14 @@ fn is_private_reverse(name: &str) -> bool {
         .any(|zone| is_within(name, zone))
 }
 
-fn special(name: &str) -> Option<Special> {
+fn special(name: &str, kind: u16) -> Option<Special> {
     if is_within(name, "localhost") {
         Some(Special::Localhost)
     } else if ["invalid", "local", "onion", "home.arpa"].iter().any(|zone| is_within(name, zone)) {
         Some(Special::Denied)
     } else if is_within(name, "resolver.arpa") {
         Some(Special::ResolverArpa)
-    } else if depth(name) == 1 {
+    } else if depth(name) == 1 && matches!(kind, kind::A | kind::AAAA | kind::HTTPS | kind::SVCB) {
         Some(Special::Single)
     } else {
         None
