@@ -4,3 +4,5 @@
 
 pub mod wire;
 pub mod zone;
+pub mod upstream;
+pub mod view;

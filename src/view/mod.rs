@@ -8,7 +8,7 @@ mod select;
 mod snapshot;
 
 pub use index::Union;
-pub use owned::{Blocked, Special, Verdict, Why};
+pub use owned::{Blocked, Guarded, Special, Verdict, Why};
 pub use plan::{Forward, GuardMode, ListenerMatch, Pattern, SnapshotPlan, Unlisted, ViewPlan};
 pub use select::{Selected, Selector};
 pub use snapshot::{Route, Snapshot, View};

@@ -170,6 +170,12 @@ fn escaped(rest: &mut std::str::Bytes<'_>) -> Result<u8, Error> {
     u8::try_from(value).map_err(|_| Error::Label)
 }
 
+impl Borrow<[u8]> for WireName {
+    fn borrow(&self) -> &[u8] {
+        self.octets()
+    }
+}
+
 impl PartialEq for WireName {
     fn eq(&self, other: &Self) -> bool {
         self.octets() == other.octets()

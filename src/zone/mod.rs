@@ -9,6 +9,7 @@ pub mod reverse;
 mod soa;
 mod store;
 
+pub(crate) use endpoint::address_of;
 pub use endpoint::{Endpoint, EndpointRecord, State};
 pub use soa::{negative_soa, synthetic_soa};
 pub use store::{Fault, Match, Missing, Node, Zone, ZoneBuilder};
