@@ -3,6 +3,8 @@
 //! The modules stand in floor order; a floor uses lower floors only (docs/ARCHITECTURE.md).
 
 pub mod wire;
+pub mod cache;
 pub mod zone;
 pub mod upstream;
 pub mod view;
+pub mod resolve;

@@ -47,12 +47,6 @@ pub(super) struct Suffix {
     pub(super) route: Option<usize>,
 }
 
-impl Suffix {
-    pub(super) fn is_empty(&self) -> bool {
-        self.zone.is_none() && self.public.is_none() && self.wildcard.is_none() && self.route.is_none()
-    }
-}
-
 /// All that a view has at one name; one look-up a name.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Entry {

@@ -73,6 +73,11 @@ impl<'b> Writer<'b> {
         Mark { len: self.len, spot_count: self.spot_count }
     }
 
+    /// The state when `len` octets were written, without the names that may be pointed at.
+    pub fn mark_at(&self, len: usize) -> Mark {
+        Mark { len, spot_count: 0 }
+    }
+
     /// Takes back all that was written since `mark`.
     pub fn rewind(&mut self, mark: Mark) {
         self.len = mark.len.min(self.len);

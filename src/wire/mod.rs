@@ -36,7 +36,7 @@ mod ttl;
 mod types;
 
 pub use edns::{Edns, Ede};
-pub use encode::{Full, Writer};
+pub use encode::{Full, Mark, Writer};
 pub use header::{Header, flags, rcode};
 pub use key::{Key, RouteId};
 pub use name::{Labels, MAX_NAME_OCTETS, Name, NameRef, Suffixes, WireName};

@@ -184,6 +184,18 @@ impl RawAnswer {
         Ok(())
     }
 
+    /// Lowers all TTLs to at most `most` and returns the lowest.
+    pub fn lower_ttls(&mut self, most: Ttl) -> Ttl {
+        if self.ttls.iter().any(|at| u32_at(&self.octets, usize::from(*at)).is_ok_and(|bits| bits > most.seconds())) {
+            for at in &self.ttls {
+                let ttl = Ttl::from_wire(u32_at(&self.octets, usize::from(*at)).unwrap_or(0)).min(most);
+                super::put(&mut self.octets, usize::from(*at), &ttl.seconds().to_be_bytes());
+            }
+        }
+        self.lifetime = self.lifetime.min(most);
+        self.lifetime
+    }
+
     /// The lowest TTL of the records from octet `from` on, after `age` seconds.
     pub fn least_ttl_from(&self, from: usize, age: u32) -> Option<Ttl> {
         let tail = self.ttls.iter().map(|at| usize::from(*at)).filter(|at| *at >= from);
