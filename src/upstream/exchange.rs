@@ -17,7 +17,7 @@ use super::datagram::{Opened, Sockets};
 use super::group::{Group, Transport};
 use super::servers::{ServerState, Servers};
 use super::stream::{StreamReply, Streams};
-use super::{Mailbox, PAYLOAD_OCTETS};
+use super::{Mailbox, PAYLOAD_OCTETS, Ticket};
 use crate::wire::{End, Failure, Header, Key, Moment, Question, RawAnswer, flags, rcode, rtype, upstream_query};
 
 /// Messages sent for one question at most, tries and TCP included.
@@ -33,9 +33,11 @@ const MAX_EXCHANGES: usize = 65_536;
 
 /// What other threads leave for a worker's exchanges.
 #[derive(Debug)]
-pub enum Messages {
+pub enum Messages<T> {
     /// A question of the general path to be asked; the asker has joined it.
     Fetch(Box<Key>, Arc<Group>),
+    /// What another worker's exchange brought for a query that this one holds.
+    Done(Ticket, Box<Key>, T),
     /// What a stream brought.
     Stream(StreamReply),
 }
@@ -89,7 +91,7 @@ struct Exchange {
 }
 
 /// One worker's exchanges.
-pub struct Exchanges {
+pub struct Exchanges<T> {
     slots: Vec<Option<Exchange>>,
     free: Vec<u32>,
     serial: u32,
@@ -99,13 +101,13 @@ pub struct Exchanges {
     /// The states of a group's servers, so that the shared map is asked once a group.
     known: Vec<(Arc<Group>, Arc<[Arc<ServerState>]>)>,
     streams: Arc<Streams>,
-    mailbox: Arc<Mailbox<Messages>>,
+    mailbox: Arc<Mailbox<Messages<T>>>,
     buffer: Box<[u8]>,
 }
 
-impl Exchanges {
+impl<T: Send + 'static> Exchanges<T> {
     /// None yet. Sockets get the tokens from `first_token` on; what streams bring comes to `mailbox`.
-    pub fn new(first_token: usize, servers: Arc<Servers>, streams: Arc<Streams>, mailbox: Arc<Mailbox<Messages>>) -> Self {
+    pub fn new(first_token: usize, servers: Arc<Servers>, streams: Arc<Streams>, mailbox: Arc<Mailbox<Messages<T>>>) -> Self {
         Self {
             slots: Vec::new(),
             free: Vec::new(),

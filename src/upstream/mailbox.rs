@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub struct Mailbox<T> {
     things: Mutex<Vec<T>>,
     most: usize,
-    waker: mio::Waker,
+    waker: Arc<mio::Waker>,
 }
 
 impl<T> Mailbox<T> {
     /// An empty one that wakes the event loop of `waker` and holds at most `most` things.
-    pub fn new(waker: mio::Waker, most: usize) -> Arc<Self> {
+    pub fn new(waker: Arc<mio::Waker>, most: usize) -> Arc<Self> {
         Arc::new(Self { things: Mutex::new(Vec::new()), most, waker })
     }
 
