@@ -178,8 +178,13 @@ impl Server {
         self.wait_until_seen(generation)?;
         // No worker drops a snapshot last: the old ones are kept here until nobody else holds them.
         self.old.push(old);
-        self.old.retain(|old| Arc::strong_count(old) > 1);
+        self.sweep();
         Ok(())
+    }
+
+    /// Frees the snapshots that nobody holds any more, on the caller's thread.
+    pub fn sweep(&mut self) {
+        self.old.retain(|old| Arc::strong_count(old) > 1);
     }
 
     fn wait_until_seen(&self, generation: u64) -> Result<(), Error> {
