@@ -1,3 +1,5 @@
 //! hubdns: a private DNS resolver for Azure Virtual Desktop over Private Link.
 //!
 //! The modules stand in floor order; a floor uses lower floors only (docs/ARCHITECTURE.md).
+
+pub mod config;
