@@ -2,4 +2,5 @@
 //!
 //! The modules stand in floor order; a floor uses lower floors only (docs/ARCHITECTURE.md).
 
+pub mod azure;
 pub mod config;
