@@ -2,5 +2,11 @@
 //!
 //! The modules stand in floor order; a floor uses lower floors only (docs/ARCHITECTURE.md).
 
-pub mod azure;
+pub mod wire;
 pub mod config;
+pub mod azure;
+pub mod cache;
+pub mod zone;
+pub mod upstream;
+pub mod view;
+pub mod resolve;
