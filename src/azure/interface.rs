@@ -2,17 +2,14 @@
 //! group in every DNS set-up (`az network nic show|list`).
 
 use super::json::{Node, last_segment};
-use super::{Document, Endpoint, Kind, Record, Source};
+use super::{Draft, Endpoint, Kind, Record, Source};
 
 /// Reads an interface; that of a virtual machine has no private-link properties and is passed over.
-pub(super) fn read(item: &Node<'_>, document: &mut Document) {
+pub(super) fn read(item: &Node<'_>, document: &mut Draft) {
     let mut endpoint = Endpoint::at(item);
     let mut is_one = item.field("privateEndpoint").is_some();
     for configuration in item.list("ipConfigurations") {
-        endpoint.subnet = endpoint
-            .subnet
-            .take()
-            .or_else(|| configuration.reference("subnet"));
+        endpoint.subnet = endpoint.subnet.take().or_else(|| configuration.reference("subnet"));
         let Some(link) = configuration.field("privateLinkConnectionProperties") else {
             continue;
         };
@@ -45,9 +42,7 @@ pub(super) fn read(item: &Node<'_>, document: &mut Document) {
     endpoint.id = item.reference("privateEndpoint");
     let own = item.text_of("name").unwrap_or_default();
     // the back link keeps the name's case; the id that is compared does not
-    let back = item
-        .field("privateEndpoint")
-        .and_then(|node| node.text_of("id").map(last_segment));
+    let back = item.field("privateEndpoint").and_then(|node| node.text_of("id").map(last_segment));
     endpoint.name = back.unwrap_or(own).to_owned();
     document.add(endpoint);
 }
@@ -56,10 +51,7 @@ pub(super) fn read(item: &Node<'_>, document: &mut Document) {
 fn join_addresses(records: &mut Vec<Record>) {
     let mut joined: Vec<Record> = Vec::with_capacity(records.len());
     for record in records.drain(..) {
-        match joined
-            .iter_mut()
-            .find(|own| own.fqdn.eq_ignore_ascii_case(&record.fqdn))
-        {
+        match joined.iter_mut().find(|own| own.fqdn.eq_ignore_ascii_case(&record.fqdn)) {
             Some(own) => own.addresses.extend(record.addresses),
             None => joined.push(record),
         }

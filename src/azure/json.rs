@@ -12,10 +12,7 @@ pub(super) struct Node<'v> {
 impl<'v> Node<'v> {
     /// The whole text.
     pub(super) fn root(value: &'v Value) -> Self {
-        Self {
-            value,
-            pointer: String::new(),
-        }
+        Self { value, pointer: String::new() }
     }
 
     /// The value itself.
@@ -34,17 +31,10 @@ impl<'v> Node<'v> {
         let found = object
             .get_key_value(key)
             .filter(|(_, value)| !value.is_null())
-            .or_else(|| {
-                object
-                    .iter()
-                    .find(|(own, value)| own.eq_ignore_ascii_case(key) && !value.is_null())
-            });
+            .or_else(|| object.iter().find(|(own, value)| own.eq_ignore_ascii_case(key) && !value.is_null()));
         let (own, value) = found?;
         let escaped = own.replace('~', "~0").replace('/', "~1");
-        Some(Self {
-            value,
-            pointer: format!("{}/{escaped}", self.pointer),
-        })
+        Some(Self { value, pointer: format!("{}/{escaped}", self.pointer) })
     }
 
     /// A key of this object or of its `properties`.
@@ -60,10 +50,7 @@ impl<'v> Node<'v> {
             .iter()
             .enumerate()
             .filter(|(_, value)| !value.is_null())
-            .map(move |(index, value)| Self {
-                value,
-                pointer: format!("{pointer}/{index}"),
-            })
+            .map(move |(index, value)| Self { value, pointer: format!("{pointer}/{index}") })
     }
 
     /// The items of a list below a key.
@@ -96,9 +83,7 @@ impl<'v> Node<'v> {
 /// The segment of an id that follows `kind`, without case: the name of that resource.
 pub(super) fn segment_after<'i>(id: &'i str, kind: &str) -> Option<&'i str> {
     let mut segments = id.split('/');
-    segments
-        .by_ref()
-        .find(|segment| segment.eq_ignore_ascii_case(kind))?;
+    segments.by_ref().find(|segment| segment.eq_ignore_ascii_case(kind))?;
     segments.next().filter(|segment| !segment.is_empty())
 }
 

@@ -6,6 +6,7 @@
 
 mod interface;
 mod json;
+mod pool;
 mod private_endpoint;
 mod record_set;
 mod vnet;
@@ -17,6 +18,7 @@ use ipnet::IpNet;
 use serde_json::Value;
 
 use json::Node;
+pub use pool::Pool;
 
 /// The largest text that is read, in octets.
 pub const LARGEST: usize = 50 << 20;
@@ -127,11 +129,7 @@ impl Endpoint {
     /// The id of its virtual network, lower-cased.
     pub fn vnet(&self) -> Option<&str> {
         let subnet = self.subnet.as_deref()?;
-        Some(
-            subnet
-                .split_once("/subnets/")
-                .map_or(subnet, |(vnet, _)| vnet),
-        )
+        Some(subnet.split_once("/subnets/").map_or(subnet, |(vnet, _)| vnet))
     }
 
     /// Whether both speak of one endpoint: by id, by interface, or by name where one lacks an id.
@@ -139,10 +137,11 @@ impl Endpoint {
         if let (Some(own), Some(other)) = (&self.id, &other.id) {
             return own == other;
         }
-        let shared = self
-            .interfaces
-            .iter()
-            .any(|interface| other.interfaces.contains(interface));
+        let nameless = |own: &Self| own.name.is_empty() && own.id.is_none() && own.interfaces.is_empty();
+        if nameless(self) && nameless(other) {
+            return true; // record sets that no endpoint made
+        }
+        let shared = self.interfaces.iter().any(|interface| other.interfaces.contains(interface));
         shared || (!self.name.is_empty() && self.name.eq_ignore_ascii_case(&other.name))
     }
 
@@ -213,22 +212,23 @@ pub struct Document {
     pub notes: Vec<Note>,
 }
 
-impl Document {
+/// A document being read.
+#[derive(Default)]
+struct Draft {
+    pool: Pool,
+    vnets: Vec<Vnet>,
+    notes: Vec<Note>,
+}
+
+impl Draft {
     /// Adds an endpoint, or what is said of one that is there already.
     fn add(&mut self, endpoint: Endpoint) {
-        match self.endpoints.iter_mut().find(|own| own.is_same(&endpoint)) {
-            Some(own) => own.absorb(endpoint),
-            None => self.endpoints.push(endpoint),
-        }
+        self.pool.add(endpoint);
     }
 
     /// Adds a remark.
     fn note(&mut self, kind: NoteKind, pointer: String, message: impl Into<String>) {
-        self.notes.push(Note {
-            kind,
-            pointer,
-            message: message.into(),
-        });
+        self.notes.push(Note { kind, pointer, message: message.into() });
     }
 
     /// Reads an address, or notes that it is none.
@@ -246,10 +246,7 @@ impl Document {
 
     /// Reads a list of addresses; what is none is noted and left out.
     fn addresses(&mut self, node: Option<Node<'_>>) -> Vec<IpAddr> {
-        node.iter()
-            .flat_map(Node::items)
-            .filter_map(|item| self.address(&item))
-            .collect()
+        node.iter().flat_map(Node::items).filter_map(|item| self.address(&item)).collect()
     }
 }
 
@@ -273,9 +270,7 @@ pub enum Error {
         message: String,
     },
     /// It is JSON of something else.
-    #[error(
-        "nothing of it is a network interface, private endpoint, zone group, record set or virtual network"
-    )]
+    #[error("nothing of it is a network interface, private endpoint, zone group, record set or virtual network")]
     Unknown,
 }
 
@@ -291,32 +286,17 @@ pub fn read(text: &str) -> Result<Document, Error> {
     // serde_json bounds nesting at 128
     let value: Value = serde_json::from_str(text).map_err(|error| {
         let message = error.to_string();
-        let message = message
-            .rsplit_once(" at line ")
-            .map_or(&*message, |(head, _)| head);
-        Error::Json {
-            line: error.line(),
-            column: error.column(),
-            message: message.to_owned(),
-        }
+        let message = message.rsplit_once(" at line ").map_or(&*message, |(head, _)| head);
+        Error::Json { line: error.line(), column: error.column(), message: message.to_owned() }
     })?;
-    let mut document = Document::default();
+    let mut document = Draft::default();
     let root = Node::root(&value);
     let mut known = false;
-    let wrapped = ["value", "data"]
-        .iter()
-        .find_map(|key| root.get(key).filter(|list| list.value().is_array()));
+    let wrapped = ["value", "data"].iter().find_map(|key| root.get(key).filter(|list| list.value().is_array()));
     if let Some(list) = wrapped {
         for key in ["nextLink", "skip_token", "$skipToken", "skipToken"] {
-            if let Some(node) = root
-                .get(key)
-                .filter(|node| node.text().is_some_and(|text| !text.is_empty()))
-            {
-                document.note(
-                    NoteKind::Partial,
-                    node.pointer(),
-                    format!("`{key}` is set: the list goes on elsewhere"),
-                );
+            if let Some(node) = root.get(key).filter(|node| node.text().is_some_and(|text| !text.is_empty())) {
+                document.note(NoteKind::Partial, node.pointer(), format!("`{key}` is set: the list goes on elsewhere"));
             }
         }
         known = list.items().next().is_none();
@@ -334,28 +314,23 @@ pub fn read(text: &str) -> Result<Document, Error> {
     if !known {
         return Err(Error::Unknown);
     }
-    for index in 0..document.endpoints.len() {
-        let Some(endpoint) = document.endpoints.get(index) else {
-            continue;
-        };
+    let mut document =
+        Document { endpoints: document.pool.into_endpoints(), vnets: document.vnets, notes: document.notes };
+    for endpoint in &document.endpoints {
         if endpoint.records.is_empty() && endpoint.approved != Some(false) {
             let message = format!("private endpoint {:?} comes without names", endpoint.name);
-            document.note(NoteKind::NoNames, endpoint.pointer.clone(), message);
+            document.notes.push(Note { kind: NoteKind::NoNames, pointer: endpoint.pointer.clone(), message });
         }
     }
     Ok(document)
 }
 
 /// Reads one object; `false` when it is of no known format.
-fn read_item(item: &Node<'_>, document: &mut Document) -> bool {
+fn read_item(item: &Node<'_>, document: &mut Draft) -> bool {
     let has = |key: &str| item.field(key).is_some();
-    if [
-        "privateLinkServiceConnections",
-        "manualPrivateLinkServiceConnections",
-        "customDnsConfigs",
-    ]
-    .iter()
-    .any(|key| has(key))
+    if ["privateLinkServiceConnections", "manualPrivateLinkServiceConnections", "customDnsConfigs"]
+        .iter()
+        .any(|key| has(key))
     {
         private_endpoint::read(item, document);
     } else if has("privateDnsZoneConfigs") {

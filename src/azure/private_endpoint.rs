@@ -3,26 +3,18 @@
 //! `customDnsConfigs` has the public names, and is empty where a DNS zone group is attached.
 
 use super::json::{Node, last_segment};
-use super::{Document, Endpoint, Kind, NoteKind, Record, Source};
+use super::{Draft, Endpoint, Kind, NoteKind, Record, Source};
 
 /// Reads an endpoint.
-pub(super) fn read(item: &Node<'_>, document: &mut Document) {
+pub(super) fn read(item: &Node<'_>, document: &mut Draft) {
     let mut endpoint = Endpoint::at(item);
     let id = item.text_of("id");
-    endpoint.name = item
-        .text_of("name")
-        .or(id.map(last_segment))
-        .unwrap_or_default()
-        .to_owned();
+    endpoint.name = item.text_of("name").or(id.map(last_segment)).unwrap_or_default().to_owned();
     endpoint.id = id.map(str::to_ascii_lowercase);
     endpoint.subnet = item.reference("subnet");
-    endpoint.interfaces = item
-        .list("networkInterfaces")
-        .filter_map(|nic| nic.id_of("id"))
-        .collect();
-    let connections = item
-        .list("privateLinkServiceConnections")
-        .chain(item.list("manualPrivateLinkServiceConnections"));
+    endpoint.interfaces = item.list("networkInterfaces").filter_map(|nic| nic.id_of("id")).collect();
+    let connections =
+        item.list("privateLinkServiceConnections").chain(item.list("manualPrivateLinkServiceConnections"));
     for connection in connections {
         read_connection(&connection, &mut endpoint, document);
     }
@@ -32,12 +24,8 @@ pub(super) fn read(item: &Node<'_>, document: &mut Document) {
         };
         let addresses = document.addresses(config.field("ipAddresses"));
         if !addresses.is_empty() {
-            let record = Record {
-                fqdn: fqdn.to_owned(),
-                addresses,
-                source: Source::CustomDns,
-                pointer: config.pointer(),
-            };
+            let record =
+                Record { fqdn: fqdn.to_owned(), addresses, source: Source::CustomDns, pointer: config.pointer() };
             endpoint.records.push(record);
         }
     }
@@ -45,7 +33,7 @@ pub(super) fn read(item: &Node<'_>, document: &mut Document) {
 }
 
 /// Reads what a connection tells: the resource, the group, whether it is approved.
-fn read_connection(connection: &Node<'_>, endpoint: &mut Endpoint, document: &mut Document) {
+fn read_connection(connection: &Node<'_>, endpoint: &mut Endpoint, document: &mut Draft) {
     let resource = connection.id_of("privateLinkServiceId");
     let group = connection.list("groupIds").find_map(|group| group.text());
     endpoint.kind = endpoint.kind.or(kind_of(group, resource.as_deref()));
@@ -58,10 +46,7 @@ fn read_connection(connection: &Node<'_>, endpoint: &mut Endpoint, document: &mu
     endpoint.approved = Some(endpoint.approved.unwrap_or(true) && approved);
     if !approved {
         let pointer = state.map(|state| state.pointer()).unwrap_or_default();
-        let message = format!(
-            "the connection of {:?} is {status}, not Approved",
-            endpoint.name
-        );
+        let message = format!("the connection of {:?} is {status}, not Approved", endpoint.name);
         document.note(NoteKind::NotApproved, pointer, message);
     }
 }
@@ -82,7 +67,7 @@ fn kind_of(group: Option<&str>, resource: Option<&str>) -> Option<Kind> {
 }
 
 /// Reads a flat row: `fqdn` with `ipAddress` or `ipAddresses`, and the endpoint's name if it is there.
-pub(super) fn read_row(item: &Node<'_>, document: &mut Document) {
+pub(super) fn read_row(item: &Node<'_>, document: &mut Draft) {
     let mut endpoint = Endpoint::at(item);
     endpoint.name = item.text_of("name").unwrap_or_default().to_owned();
     endpoint.id = item.id_of("id");

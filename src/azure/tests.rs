@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use super::*;
 
 const POOL: &str = "fbc91b00-e6a4-4b2c-a7d8-68c7a740fe9f";
-const PE: &str =
-    "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/privateEndpoints/pe-hp-weu";
+const PE: &str = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/privateEndpoints/pe-hp-weu";
 
 fn read_json(value: &Value) -> Document {
     read(&value.to_string()).unwrap()
@@ -41,10 +40,8 @@ fn to_arm(value: &Value) -> Value {
     let mut arm = json!({ "name": value["name"], "id": value["id"], "properties": {} });
     arm["properties"]["privateEndpoint"] = value["privateEndpoint"].clone();
     let configurations = value["ipConfigurations"].as_array().unwrap();
-    let configurations: Vec<Value> = configurations
-        .iter()
-        .map(|own| json!({ "name": own["name"], "properties": own }))
-        .collect();
+    let configurations: Vec<Value> =
+        configurations.iter().map(|own| json!({ "name": own["name"], "properties": own })).collect();
     arm["properties"]["ipConfigurations"] = json!(configurations);
     arm
 }
@@ -57,20 +54,11 @@ fn an_interface_reads_the_same_in_every_form() {
     assert_eq!(document.notes, []);
     assert_eq!(endpoint.name, "pe-hp-weu");
     assert_eq!(endpoint.kind, Some(Kind::HostPool));
-    assert_eq!(
-        endpoint.id.as_deref(),
-        Some(PE.to_ascii_lowercase().as_str())
-    );
+    assert_eq!(endpoint.id.as_deref(), Some(PE.to_ascii_lowercase().as_str()));
     assert!(endpoint.vnet().unwrap().ends_with("/virtualnetworks/hub"));
     assert_eq!(endpoint.records.len(), 3);
-    assert_eq!(
-        endpoint.records[2].addresses,
-        ["10.10.1.8".parse::<IpAddr>().unwrap()]
-    );
-    assert_eq!(
-        endpoint.records[1].pointer,
-        "/ipConfigurations/0/privateLinkConnectionProperties/fqdns/1"
-    );
+    assert_eq!(endpoint.records[2].addresses, ["10.10.1.8".parse::<IpAddr>().unwrap()]);
+    assert_eq!(endpoint.records[1].pointer, "/ipConfigurations/0/privateLinkConnectionProperties/fqdns/1");
     for form in [
         json!([cli]),
         json!({ "value": [cli], "nextLink": null }),
@@ -81,9 +69,7 @@ fn an_interface_reads_the_same_in_every_form() {
         let other = read_json(&form);
         let brief = |d: &Document| {
             let records = d.endpoints[0].records.iter();
-            records
-                .map(|r| (r.fqdn.clone(), r.addresses.clone()))
-                .collect::<Vec<_>>()
+            records.map(|r| (r.fqdn.clone(), r.addresses.clone())).collect::<Vec<_>>()
         };
         assert_eq!(brief(&other), brief(&document), "{form}");
         assert_eq!(other.endpoints[0].kind, Some(Kind::HostPool));
@@ -92,13 +78,9 @@ fn an_interface_reads_the_same_in_every_form() {
 
 #[test]
 fn keys_are_matched_without_case() {
-    let text = interface()
-        .to_string()
-        .replace("privateIPAddress", "privateIpAddress");
+    let text = interface().to_string().replace("privateIPAddress", "privateIpAddress");
     assert_eq!(read(&text).unwrap().endpoints[0].records.len(), 3);
-    let text = interface()
-        .to_string()
-        .replace("ipConfigurations", "IpConfigurations");
+    let text = interface().to_string().replace("ipConfigurations", "IpConfigurations");
     assert_eq!(read(&text).unwrap().endpoints[0].records.len(), 3);
 }
 
@@ -111,15 +93,10 @@ fn interfaces_of_virtual_machines_are_passed_over() {
 
 #[test]
 fn group_ids_become_kinds() {
-    for (group, kind) in [
-        ("global", Kind::Global),
-        ("feed", Kind::Workspace),
-        ("Connection", Kind::HostPool),
-        ("blob", Kind::Other),
-    ] {
-        let text = interface()
-            .to_string()
-            .replace("\"connection\"", &format!("{group:?}"));
+    for (group, kind) in
+        [("global", Kind::Global), ("feed", Kind::Workspace), ("Connection", Kind::HostPool), ("blob", Kind::Other)]
+    {
+        let text = interface().to_string().replace("\"connection\"", &format!("{group:?}"));
         assert_eq!(read(&text).unwrap().endpoints[0].kind, Some(kind));
     }
 }
@@ -151,12 +128,7 @@ fn an_endpoint_has_resource_kind_and_names() {
     let own = &document.endpoints[0];
     assert_eq!(own.approved, Some(true));
     assert_eq!(own.kind, Some(Kind::HostPool));
-    assert!(
-        own.resource
-            .as_deref()
-            .unwrap()
-            .ends_with("/hostpools/hp-weu")
-    );
+    assert!(own.resource.as_deref().unwrap().ends_with("/hostpools/hp-weu"));
     assert_eq!(own.records[0].pointer, "/properties/customDnsConfigs/0");
     assert_eq!(document.notes, []);
 }
@@ -215,24 +187,11 @@ fn record_sets_go_to_the_endpoint_that_made_them() {
         })
     };
     let soa = json!({ "id": "/s/privateDnsZones/z/SOA/@", "name": "@", "type": "Microsoft.Network/privateDnsZones/SOA", "soaRecord": {} });
-    let list = json!([
-        set("a", Some("pe-1")),
-        set("b", Some("pe-1")),
-        set("c", None),
-        set("d", None),
-        soa
-    ]);
+    let list = json!([set("a", Some("pe-1")), set("b", Some("pe-1")), set("c", None), set("d", None), soa]);
     let document = read_json(&list);
-    let brief: Vec<_> = document
-        .endpoints
-        .iter()
-        .map(|own| (own.name.as_str(), own.records.len()))
-        .collect();
+    let brief: Vec<_> = document.endpoints.iter().map(|own| (own.name.as_str(), own.records.len())).collect();
     assert_eq!(brief, [("pe-1", 2), ("", 2)]);
-    assert_eq!(
-        document.endpoints[0].records[0].fqdn,
-        "a.privatelink.wvd.microsoft.com"
-    );
+    assert_eq!(document.endpoints[0].records[0].fqdn, "a.privatelink.wvd.microsoft.com");
 }
 
 #[test]
@@ -246,26 +205,17 @@ fn flat_rows_and_virtual_networks_are_read() {
     assert_eq!(document.endpoints[0].records[0].addresses.len(), 1);
     assert_eq!(document.endpoints[0].records[1].addresses.len(), 2);
     assert_eq!(document.notes[0].kind, NoteKind::Partial);
-    let vnet = json!({ "name": "spoke", "properties": { "addressSpace": { "addressPrefixes": ["10.10.0.0/16", "x"] } } });
+    let vnet =
+        json!({ "name": "spoke", "properties": { "addressSpace": { "addressPrefixes": ["10.10.0.0/16", "x"] } } });
     let document = read_json(&vnet);
     assert_eq!(document.vnets[0].prefixes.len(), 1);
     assert_eq!(document.notes[0].kind, NoteKind::BadValue);
-    assert_eq!(
-        document.notes[0].pointer,
-        "/properties/addressSpace/addressPrefixes/1"
-    );
+    assert_eq!(document.notes[0].pointer, "/properties/addressSpace/addressPrefixes/1");
 }
 
 #[test]
 fn bad_texts_are_errors_with_a_place_and_never_panic() {
-    assert!(matches!(
-        read("{\n  \"a\": }"),
-        Err(Error::Json {
-            line: 2,
-            column: 8,
-            ..
-        })
-    ));
+    assert!(matches!(read("{\n  \"a\": }"), Err(Error::Json { line: 2, column: 8, .. })));
     assert_eq!(read("{\"a\": 1}"), Err(Error::Unknown));
     assert_eq!(read("[1, null, \"x\"]"), Err(Error::Unknown));
     assert!(read(&"[".repeat(100_000)).is_err());
@@ -291,8 +241,5 @@ fn an_address_that_is_none_is_told() {
     let text = interface().to_string().replace("10.10.1.8", "10.10.1");
     let document = read(&text).unwrap();
     assert_eq!(document.notes[0].kind, NoteKind::BadValue);
-    assert_eq!(
-        document.notes[0].pointer,
-        "/ipConfigurations/1/privateIPAddress"
-    );
+    assert_eq!(document.notes[0].pointer, "/ipConfigurations/1/privateIPAddress");
 }

@@ -1,16 +1,12 @@
 //! A virtual network (`az network vnet show|list`): its address space.
 
 use super::json::Node;
-use super::{Document, NoteKind, Vnet};
+use super::{Draft, NoteKind, Vnet};
 
 /// Reads a virtual network.
-pub(super) fn read(item: &Node<'_>, document: &mut Document) {
+pub(super) fn read(item: &Node<'_>, document: &mut Draft) {
     let mut prefixes = Vec::new();
-    for prefix in item
-        .field("addressSpace")
-        .iter()
-        .flat_map(|space| space.list("addressPrefixes"))
-    {
+    for prefix in item.field("addressSpace").iter().flat_map(|space| space.list("addressPrefixes")) {
         let Some(text) = prefix.text() else { continue };
         match text.parse::<ipnet::IpNet>() {
             Ok(net) => prefixes.push(net.trunc()),

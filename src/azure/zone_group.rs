@@ -2,18 +2,16 @@
 //! records under the private-link names.
 
 use super::json::{Node, segment_after};
-use super::{Document, Endpoint, Record, Source};
+use super::{Draft, Endpoint, Record, Source};
 
 /// Reads a group; the endpoint is in the group's own id.
-pub(super) fn read(item: &Node<'_>, document: &mut Document) {
+pub(super) fn read(item: &Node<'_>, document: &mut Draft) {
     let mut endpoint = Endpoint::at(item);
     if let Some(id) = item.text_of("id") {
         let lower = id.to_ascii_lowercase();
         let end = lower.find("/privatednszonegroups/").unwrap_or(lower.len());
         endpoint.id = lower.get(..end).map(str::to_owned);
-        endpoint.name = segment_after(id, "privateEndpoints")
-            .unwrap_or_default()
-            .to_owned();
+        endpoint.name = segment_after(id, "privateEndpoints").unwrap_or_default().to_owned();
     }
     for config in item.list("privateDnsZoneConfigs") {
         let zone = config.text_of("privateDnsZoneId");
@@ -24,9 +22,7 @@ pub(super) fn read(item: &Node<'_>, document: &mut Document) {
                 continue;
             }
             let relative = set.text_of("recordSetName");
-            let whole = set
-                .text_of("fqdn")
-                .map(|fqdn| fqdn.trim_end_matches('.').to_owned());
+            let whole = set.text_of("fqdn").map(|fqdn| fqdn.trim_end_matches('.').to_owned());
             let Some(fqdn) = whole.or_else(|| Some(format!("{}.{}", relative?, zone?))) else {
                 continue;
             };
@@ -34,12 +30,7 @@ pub(super) fn read(item: &Node<'_>, document: &mut Document) {
             if !addresses.is_empty() {
                 let pointer = set.pointer();
                 let source = Source::ZoneGroup;
-                endpoint.records.push(Record {
-                    fqdn,
-                    addresses,
-                    source,
-                    pointer,
-                });
+                endpoint.records.push(Record { fqdn, addresses, source, pointer });
             }
         }
     }

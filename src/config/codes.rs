@@ -94,9 +94,6 @@ codes! {
     TOO_LARGE = 115 Error, "a file is too large", "DESIGN 2",
         "Files have a bound on their size, so that a wrong path cannot fill the memory.",
         "file = \"/dev/zero\"", "Split the file, or name the right one.";
-    OUTSIDE_FOLDER = 116 Error, "a path leaves the configuration's folder", "DESIGN 2",
-        "Files are read from the folder of the file that names them and below, by relative path.",
-        "from = [\"../../etc/passwd\"]", "Put the file beside the configuration.";
     BAD_ADDRESS = 117 Error, "not an IP address", "DESIGN 2",
         "Records hold IPv4 or IPv6 addresses without port, prefix or name.",
         "records = { \"rdweb.wvd.microsoft.com\" = [\"10.0.1\"] }", "Write one address a string.";
@@ -257,9 +254,6 @@ codes! {
     KIND_AND_SUFFIX = 426 Warning, "a name under the suffix of another kind", "DESIGN 4",
         "Names under privatelink-global belong to the global endpoint alone.",
         "kind = \"host-pool\"\nrecords = { \"x.privatelink-global.wvd.microsoft.com\" = [\"10.0.1.4\"] }", "Check the endpoint's kind.";
-    ZONE_FILE_REMARK = 427 Warning, "something in a zone file that is not used", "R16",
-        "The entry is read but has no effect here.",
-        "@ NS ns1", "Nothing needs to be done.";
 
     // H05: views
     UNKNOWN_VIEW = 501 Error, "a view that does not exist", "R8",
@@ -351,12 +345,7 @@ mod tests {
     #[test]
     fn codes_are_in_order_and_never_twice() {
         for pair in ALL.windows(2) {
-            assert!(
-                pair[0].code < pair[1].code,
-                "{} {}",
-                pair[0].code,
-                pair[1].code
-            );
+            assert!(pair[0].code < pair[1].code, "{} {}", pair[0].code, pair[1].code);
         }
     }
 

@@ -76,12 +76,7 @@ pub struct Finding {
 
 impl Finding {
     /// A finding of the table's severity and rule.
-    pub fn new(
-        row: &CodeRow,
-        place: Place,
-        key: impl Into<String>,
-        message: impl Into<String>,
-    ) -> Self {
+    pub fn new(row: &CodeRow, place: Place, key: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             code: row.code,
             severity: row.severity,
@@ -121,26 +116,14 @@ impl Finding {
 pub fn sort(findings: &mut [Finding], files: &[&str]) {
     findings.sort_by_cached_key(|finding| {
         let file = finding.place.file();
-        let rank = files
-            .iter()
-            .position(|name| **name == **file)
-            .unwrap_or(files.len());
-        (
-            rank,
-            file.to_string(),
-            finding.place.line(),
-            finding.place.column(),
-            finding.code,
-            finding.key.clone(),
-        )
+        let rank = files.iter().position(|name| **name == **file).unwrap_or(files.len());
+        (rank, file.to_string(), finding.place.line(), finding.place.column(), finding.code, finding.key.clone())
     });
 }
 
 /// Whether any of them keeps the configuration from loading.
 pub fn has_errors(findings: &[Finding]) -> bool {
-    findings
-        .iter()
-        .any(|finding| finding.severity == Severity::Error)
+    findings.iter().any(|finding| finding.severity == Severity::Error)
 }
 
 #[cfg(test)]

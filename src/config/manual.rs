@@ -53,12 +53,7 @@ fn row(key: &Key) -> String {
     }
     let cell = |text: String| text.replace('|', "\\|");
     let name = key.name;
-    format!(
-        "| `{name}` | {} | {} | {} |\n",
-        cell(key.kind.describe()),
-        cell(default),
-        cell(doc)
-    )
+    format!("| `{name}` | {} | {} | {} |\n", cell(key.kind.describe()), cell(default), cell(doc))
 }
 
 /// docs/findings.md.
@@ -100,11 +95,7 @@ mod tests {
             std::fs::write(&path, made).unwrap();
         }
         let kept = std::fs::read_to_string(&path).unwrap_or_default();
-        assert!(
-            kept == made,
-            "{} is old: run this test with HUBDNS_BLESS=1",
-            path.display()
-        );
+        assert!(kept == made, "{} is old: run this test with HUBDNS_BLESS=1", path.display());
     }
 
     #[test]

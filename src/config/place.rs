@@ -31,12 +31,7 @@ impl Source {
             }
         }
         let ascii = text.is_ascii();
-        Arc::new(Self {
-            name: name.into(),
-            text,
-            lines,
-            ascii,
-        })
+        Arc::new(Self { name: name.into(), text, lines, ascii })
     }
 
     /// The name that findings print.
@@ -53,11 +48,15 @@ impl Source {
     pub fn place(self: &Arc<Self>, span: Range<usize>) -> Place {
         let start = self.on_boundary(span.start);
         let end = self.on_boundary(span.end.max(start));
-        Place(At::Span {
-            source: Arc::clone(self),
-            start: to_u32(start),
-            end: to_u32(end),
-        })
+        Place(At::Span { source: Arc::clone(self), start: to_u32(start), end: to_u32(end) })
+    }
+
+    /// The place of a line and column, both from 1; columns in octets, as other parsers give them.
+    pub fn place_of(self: &Arc<Self>, line: usize, column: usize) -> Place {
+        let start = line.checked_sub(1).and_then(|line| self.lines.get(line)).copied();
+        let start = start.map_or(self.text.len(), |start| start as usize);
+        let at = start + column.saturating_sub(1);
+        self.place(at..at + 1)
     }
 
     /// The nearest character boundary at or before `offset`.
@@ -100,27 +99,15 @@ pub struct Place(At);
 #[derive(Clone)]
 enum At {
     /// Octets of a text that is at hand.
-    Span {
-        source: Arc<Source>,
-        start: u32,
-        end: u32,
-    },
+    Span { source: Arc<Source>, start: u32, end: u32 },
     /// A line of a text that is not kept (a large zone file, JSON).
-    Line {
-        file: Arc<str>,
-        line: u32,
-        column: u32,
-    },
+    Line { file: Arc<str>, line: u32, column: u32 },
 }
 
 impl Place {
     /// A place in a text that is not kept. `line` and `column` count from 1.
     pub fn at(file: impl Into<Arc<str>>, line: u32, column: u32) -> Self {
-        Self(At::Line {
-            file: file.into(),
-            line: line.max(1),
-            column: column.max(1),
-        })
+        Self(At::Line { file: file.into(), line: line.max(1), column: column.max(1) })
     }
 
     /// The file as findings print it.
@@ -178,9 +165,7 @@ impl fmt::Debug for Place {
 
 impl PartialEq for Place {
     fn eq(&self, other: &Self) -> bool {
-        self.file() == other.file()
-            && self.line() == other.line()
-            && self.column() == other.column()
+        self.file() == other.file() && self.line() == other.line() && self.column() == other.column()
     }
 }
 
@@ -203,10 +188,7 @@ impl<T> Spanned<T> {
 
     /// The same place with another value.
     pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Spanned<U> {
-        Spanned {
-            value: change(self.value),
-            place: self.place,
-        }
+        Spanned { value: change(self.value), place: self.place }
     }
 }
 

@@ -15,22 +15,14 @@ const SHOWN_LINE: usize = 2_000;
 
 /// All findings and a line of counts. `colour` adds ANSI escapes.
 pub fn text(findings: &[Finding], colour: bool) -> String {
-    let renderer = if colour {
-        Renderer::styled()
-    } else {
-        Renderer::plain()
-    };
+    let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let mut out = String::new();
     for finding in findings.iter().take(PRINTED) {
         out.push_str(&one(finding, &renderer));
         out.push_str("\n\n");
     }
     if findings.len() > PRINTED {
-        let _ = writeln!(
-            out,
-            "… and {} more; --json prints them all\n",
-            findings.len() - PRINTED
-        );
+        let _ = writeln!(out, "… and {} more; --json prints them all\n", findings.len() - PRINTED);
     }
     out.push_str(&summary(findings));
     out.push('\n');
@@ -39,12 +31,7 @@ pub fn text(findings: &[Finding], colour: bool) -> String {
 
 /// `2 errors, 1 warning`, or `no findings`.
 pub fn summary(findings: &[Finding]) -> String {
-    let count = |severity| {
-        findings
-            .iter()
-            .filter(|finding| finding.severity == severity)
-            .count()
-    };
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let mut parts = Vec::new();
     for (severity, one, many) in [
         (Severity::Error, "error", "errors"),
@@ -57,26 +44,13 @@ pub fn summary(findings: &[Finding]) -> String {
             number => parts.push(format!("{number} {many}")),
         }
     }
-    if parts.is_empty() {
-        "no findings".to_owned()
-    } else {
-        parts.join(", ")
-    }
+    if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") }
 }
 
 /// One line for logs: `hub.toml:12:9: error[H0102]: message (hint)`.
 pub fn line(finding: &Finding) -> String {
-    let Finding {
-        place,
-        code,
-        message,
-        ..
-    } = finding;
-    let mut line = format!(
-        "{place}: {}[{code}]: {}",
-        finding.severity.label(),
-        printable(message)
-    );
+    let Finding { place, code, message, .. } = finding;
+    let mut line = format!("{place}: {}[{code}]: {}", finding.severity.label(), printable(message));
     if let Some(hint) = &finding.hint {
         let _ = write!(line, " ({})", printable(hint));
     }
@@ -90,9 +64,7 @@ fn one(finding: &Finding, renderer: &Renderer) -> String {
         Severity::Warning => Level::WARNING,
         Severity::Info => Level::INFO,
     };
-    let title = level
-        .primary_title(printable(&finding.message))
-        .id(finding.code.to_string());
+    let title = level.primary_title(printable(&finding.message)).id(finding.code.to_string());
     let mut group = title.element(excerpt(&finding.place, AnnotationKind::Primary, ""));
     for (place, label) in &finding.related {
         group = group.element(excerpt(place, AnnotationKind::Primary, label));
@@ -113,30 +85,18 @@ fn one(finding: &Finding, renderer: &Renderer) -> String {
 /// The line of a place with a caret, or the bare place where the line is not at hand or too long.
 fn excerpt<'f>(place: &'f Place, kind: AnnotationKind, label: &'f str) -> Element<'f> {
     let origin = || {
-        Origin::path(place.file().to_string())
-            .line(place.line() as usize)
-            .char_column(place.column() as usize)
-            .into()
+        Origin::path(place.file().to_string()).line(place.line() as usize).char_column(place.column() as usize).into()
     };
     let Some(source) = place.source() else {
         return origin();
     };
     let (text, span) = (source.text(), place.span());
-    let start = text
-        .get(..span.start)
-        .and_then(|before| before.rfind('\n'))
-        .map_or(0, |at| at + 1);
-    let end = text
-        .get(start..)
-        .and_then(|rest| rest.find('\n'))
-        .map_or(text.len(), |at| start + at);
+    let start = text.get(..span.start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+    let end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |at| start + at);
     let Some(line) = text.get(start..end).map(|line| line.trim_end_matches('\r')) else {
         return origin();
     };
-    if line.is_empty()
-        || line.len() > SHOWN_LINE
-        || line.chars().any(|c| c.is_control() && c != '\t')
-    {
+    if line.is_empty() || line.len() > SHOWN_LINE || line.chars().any(|c| c.is_control() && c != '\t') {
         return origin();
     }
     let from = (span.start - start).min(line.len());
@@ -145,11 +105,7 @@ fn excerpt<'f>(place: &'f Place, kind: AnnotationKind, label: &'f str) -> Elemen
     if !label.is_empty() {
         annotation = annotation.label(label);
     }
-    Snippet::source(line)
-        .line_start(place.line() as usize)
-        .path(place.file().to_string())
-        .annotation(annotation)
-        .into()
+    Snippet::source(line).line_start(place.line() as usize).path(place.file().to_string()).annotation(annotation).into()
 }
 
 /// Text for a terminal: control characters as escapes.
@@ -193,19 +149,11 @@ mod tests {
     use super::*;
 
     fn example() -> Finding {
-        let source = Source::new(
-            "hub.toml",
-            "version = 1\n\n[server]\nlisten-on = [\"10.0.0.4\"]\n",
-        );
+        let source = Source::new("hub.toml", "version = 1\n\n[server]\nlisten-on = [\"10.0.0.4\"]\n");
         let at = source.text().find("listen-on").unwrap();
         let place = source.place(at..at + 9);
-        Finding::new(
-            &codes::UNKNOWN_KEY,
-            place,
-            "server.listen-on",
-            "[server] has no key `listen-on`",
-        )
-        .hint("did you mean `listen`?")
+        Finding::new(&codes::UNKNOWN_KEY, place, "server.listen-on", "[server] has no key `listen-on`")
+            .hint("did you mean `listen`?")
     }
 
     #[test]
@@ -228,9 +176,7 @@ mod tests {
     fn a_place_without_text_is_still_printed() {
         let mut finding = example();
         finding.place = Place::at("zones/a.zone", 17, 3);
-        finding
-            .related
-            .push((Place::at("b.toml", 2, 1), "first".to_owned()));
+        finding.related.push((Place::at("b.toml", 2, 1), "first".to_owned()));
         let text = text(&[finding], false);
         assert!(text.contains("--> zones/a.zone:17:3"), "{text}");
         assert!(text.contains("b.toml:2:1"), "{text}");

@@ -11,10 +11,7 @@ use super::sections::{Default, FILE, Key, Kind, MANY, Section};
 pub fn schema() -> Value {
     let mut root = table(&FILE);
     if let Some(root) = root.as_object_mut() {
-        root.insert(
-            "$schema".to_owned(),
-            json!("http://json-schema.org/draft-07/schema#"),
-        );
+        root.insert("$schema".to_owned(), json!("http://json-schema.org/draft-07/schema#"));
         root.insert("title".to_owned(), json!("hubdns configuration, version 1"));
     }
     root
@@ -26,12 +23,8 @@ fn table(section: &Section) -> Value {
     for key in section.keys {
         properties.insert(key.name.to_owned(), property(key));
     }
-    let required: Vec<&str> = section
-        .keys
-        .iter()
-        .filter(|key| key.default == Default::Required)
-        .map(|key| key.name)
-        .collect();
+    let required: Vec<&str> =
+        section.keys.iter().filter(|key| key.default == Default::Required).map(|key| key.name).collect();
     json!({
         "type": "object",
         "description": section.doc,
@@ -131,23 +124,14 @@ mod tests {
         assert!(!schema.to_string().contains("$defs"));
         let view = &schema["properties"]["view"]["items"];
         assert_eq!(view["properties"]["guard"]["default"], "own");
-        assert_eq!(
-            view["properties"]["forward"]["items"]["required"],
-            json!(["suffix", "upstream"])
-        );
+        assert_eq!(view["properties"]["forward"]["items"]["required"], json!(["suffix", "upstream"]));
         assert_eq!(schema["required"], json!(["version", "server"]));
-        assert_eq!(
-            schema["properties"]["upstream"]["items"]["additionalProperties"],
-            false
-        );
+        assert_eq!(schema["properties"]["upstream"]["items"]["additionalProperties"], false);
     }
 
     #[test]
     fn every_default_is_json_too() {
-        for key in super::super::sections::TABLES
-            .iter()
-            .flat_map(|section| section.keys)
-        {
+        for key in super::super::sections::TABLES.iter().flat_map(|section| section.keys) {
             let Default::Value(_) = key.default else {
                 continue;
             };

@@ -136,9 +136,7 @@ impl UpstreamSpec {
 
     /// Whether any of its servers needs an encrypted transport.
     pub fn encrypted(&self) -> bool {
-        self.servers
-            .iter()
-            .any(|server| server.value.transport != Transport::Plain)
+        self.servers.iter().any(|server| server.value.transport != Transport::Plain)
     }
 }
 

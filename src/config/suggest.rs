@@ -7,12 +7,7 @@ pub fn suggest<'c>(text: &str, candidates: impl IntoIterator<Item = &'c str>) ->
     candidates
         .into_iter()
         .filter(|candidate| candidate.len().abs_diff(text.len()) <= most)
-        .map(|candidate| {
-            (
-                distance(text.as_bytes(), candidate.to_ascii_lowercase().as_bytes()),
-                candidate,
-            )
-        })
+        .map(|candidate| (distance(text.as_bytes(), candidate.to_ascii_lowercase().as_bytes()), candidate))
         .filter(|(distance, _)| *distance <= most)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
@@ -25,9 +20,7 @@ fn distance(a: &[u8], b: &[u8]) -> usize {
     for (i, &x) in a.iter().enumerate() {
         let mut row = vec![i + 1];
         for (j, &y) in b.iter().enumerate() {
-            let mut least = (above[j] + usize::from(x != y))
-                .min(above[j + 1] + 1)
-                .min(row[j] + 1);
+            let mut least = (above[j] + usize::from(x != y)).min(above[j + 1] + 1).min(row[j] + 1);
             if i > 0 && j > 0 && x == b[j - 1] && a[i - 1] == y {
                 least = least.min(before[j - 1] + 1);
             }

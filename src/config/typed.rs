@@ -12,9 +12,8 @@ use super::place::{Place, Source, Spanned};
 use super::reader::{self, Read, Row, ZoneValue};
 use super::sections;
 use super::spec::{
-    CacheSpec, CaseMode, EndpointKind, EndpointSpec, EndpointState, GuardMode, KnownSpec, Missing,
-    Policy, RecordSpec, RouteSpec, ServerSpec, SetSpec, Spec, Unlisted, UpstreamSpec, ViewSpec,
-    ZoneSpec,
+    CacheSpec, CaseMode, EndpointKind, EndpointSpec, EndpointState, GuardMode, KnownSpec, Missing, Policy, RecordSpec,
+    RouteSpec, ServerSpec, SetSpec, Spec, Unlisted, UpstreamSpec, ViewSpec, ZoneSpec,
 };
 use super::value::name::{DnsName, Owner, Pattern};
 use super::value::{Listener, Server};
@@ -37,65 +36,37 @@ pub fn read_included(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Spec 
 }
 
 /// Reads a file through its section and reports tables of one kind with one name.
-fn read(
-    source: &Arc<Source>,
-    section: &'static sections::Section,
-    findings: &mut Vec<Finding>,
-) -> Spec {
+fn read(source: &Arc<Source>, section: &'static sections::Section, findings: &mut Vec<Finding>) -> Spec {
     let (mut file, syntax_faults) = reader::read_file(source, section, findings);
     let main = section.name.is_empty();
-    let mut spec = Spec {
-        incomplete: syntax_faults || file.faulty,
-        ..Spec::default()
-    };
+    let mut spec = Spec { incomplete: syntax_faults || file.lacking, ..Spec::default() };
     if main {
         spec.include = file.list("include");
-        spec.watch = file
-            .setting("watch")
-            .map(|watch| watch.value)
-            .unwrap_or_default();
+        spec.watch = file.setting("watch").map(|watch| watch.value).unwrap_or_default();
         spec.server = file.rows("server").pop().and_then(ServerSpec::from_row);
         if let Some(mut row) = file.rows("cache").pop() {
             let place = row.place.clone();
             spec.cache = CacheSpec::from_row(&mut row, Some(place));
         }
     }
-    spec.upstreams = file
-        .rows("upstream")
-        .into_iter()
-        .filter_map(UpstreamSpec::from_row)
-        .collect();
-    spec.endpoints = file
-        .rows("endpoint")
-        .into_iter()
-        .filter_map(EndpointSpec::from_row)
-        .collect();
-    spec.endpoint_sets = file
-        .rows("endpoints")
-        .into_iter()
-        .map(SetSpec::from_row)
-        .collect();
-    spec.zones = file
-        .rows("zone")
-        .into_iter()
-        .filter_map(ZoneSpec::from_row)
-        .collect();
-    spec.zone_sets = file
-        .rows("zones")
-        .into_iter()
-        .map(SetSpec::from_row)
-        .collect();
-    spec.known = file
-        .rows("known")
-        .into_iter()
-        .filter_map(KnownSpec::from_row)
-        .collect();
-    spec.views = file
-        .rows("view")
-        .into_iter()
-        .filter_map(ViewSpec::from_row)
-        .collect();
+    let incomplete = &mut spec.incomplete;
+    spec.upstreams = rows(&mut file, "upstream", UpstreamSpec::from_row, incomplete);
+    spec.endpoints = rows(&mut file, "endpoint", EndpointSpec::from_row, incomplete);
+    spec.endpoint_sets = rows(&mut file, "endpoints", SetSpec::from_row, incomplete);
+    spec.zones = rows(&mut file, "zone", ZoneSpec::from_row, incomplete);
+    spec.zone_sets = rows(&mut file, "zones", SetSpec::from_row, incomplete);
+    spec.known = rows(&mut file, "known", KnownSpec::from_row, incomplete);
+    spec.views = rows(&mut file, "view", ViewSpec::from_row, incomplete);
     spec
+}
+
+/// The tables under a key; one that cannot be named makes the whole incomplete.
+fn rows<T>(file: &mut Row, name: &str, make: impl Fn(Row) -> Option<T>, incomplete: &mut bool) -> Vec<T> {
+    let rows = file.rows(name);
+    let count = rows.len();
+    let made: Vec<T> = rows.into_iter().filter_map(make).collect();
+    *incomplete |= made.len() < count;
+    made
 }
 
 /// Reports tables of one kind that have one name, over all files of a configuration.
@@ -110,14 +81,9 @@ pub fn duplicate_names<'s>(
             let message = format!("{title} {:?} exists already", name.value);
             let place = name.place.clone();
             findings.push(
-                Finding::new(
-                    &codes::DUPLICATE_NAME,
-                    place,
-                    format!("{path}.name"),
-                    message,
-                )
-                .hint("names are unique within a kind, over all files")
-                .see(Place::clone(first), "first defined here"),
+                Finding::new(&codes::DUPLICATE_NAME, place, format!("{path}.name"), message)
+                    .hint("names are unique within a kind, over all files")
+                    .see(Place::clone(first), "first defined here"),
             );
         } else {
             seen.insert(&name.value, name.place.clone());
@@ -130,9 +96,7 @@ impl ServerSpec {
     fn from_row(mut row: Row) -> Option<Self> {
         Some(Self {
             listen: row.list("listen"),
-            workers: row
-                .setting("workers")?
-                .map(|number: i64| usize::try_from(number).unwrap_or(0)),
+            workers: row.setting("workers")?.map(|number: i64| usize::try_from(number).unwrap_or(0)),
             health: row.optional("health"),
             admin: row.optional("admin"),
             lameduck: row.setting("lameduck")?,
@@ -148,11 +112,7 @@ impl CacheSpec {
         let value = |found: Option<Spanned<Duration>>| found.map_or(zero, |found| found.value);
         let Octets(size_octets) = row.setting("size").map_or(Octets(0), |size| size.value);
         let negative = row.setting("max-negative-ttl");
-        let place = negative
-            .as_ref()
-            .filter(|_| place.is_some())
-            .map(|at| at.place.clone())
-            .or(place);
+        let place = negative.as_ref().filter(|_| place.is_some()).map(|at| at.place.clone()).or(place);
         Self {
             size_octets,
             serve_stale: value(row.setting("serve-stale")),
@@ -189,10 +149,7 @@ impl EndpointSpec {
             resource: row.optional("resource"),
             ttl: row.setting("ttl")?,
             state: row.setting("state")?,
-            records: row
-                .optional("records")
-                .map(|records| records.value)
-                .unwrap_or_default(),
+            records: row.optional("records").map(|records| records.value).unwrap_or_default(),
             from: row.list("from"),
             faulty: row.faulty,
             path: row.path,
@@ -202,12 +159,8 @@ impl EndpointSpec {
 
 impl SetSpec {
     /// Out of its row.
-    fn from_row(mut row: Row) -> Self {
-        Self {
-            from: row.list("from"),
-            path: row.path,
-            place: row.place,
-        }
+    fn from_row(mut row: Row) -> Option<Self> {
+        Some(Self { from: row.list("from"), path: row.path, place: row.place })
     }
 }
 
@@ -231,21 +184,14 @@ impl ZoneSpec {
 impl KnownSpec {
     /// Out of its row.
     fn from_row(mut row: Row) -> Option<Self> {
-        Some(Self {
-            name: row.optional("name")?,
-            guids: row.list("guids"),
-        })
+        Some(Self { name: row.optional("name")?, guids: row.list("guids") })
     }
 }
 
 impl ViewSpec {
     /// Out of its row.
     fn from_row(mut row: Row) -> Option<Self> {
-        let routes = row
-            .rows("forward")
-            .into_iter()
-            .filter_map(RouteSpec::from_row)
-            .collect();
+        let routes = row.rows("forward").into_iter().filter_map(RouteSpec::from_row).collect();
         Some(Self {
             name: row.optional("name")?,
             networks: row.list("networks"),
@@ -264,10 +210,7 @@ impl ViewSpec {
             private_ranges: row.optional("private-ranges").map(|list| list.value),
             reply_within: row.optional("reply-within"),
             keep_warm: row.optional("keep-warm").map(|list| list.value),
-            missing: row
-                .optional("missing")
-                .map(|words| words.value)
-                .unwrap_or_default(),
+            missing: row.optional("missing").map(|words| words.value).unwrap_or_default(),
             faulty: row.faulty,
             path: row.path,
         })
@@ -277,10 +220,7 @@ impl ViewSpec {
 impl RouteSpec {
     /// Out of its row.
     fn from_row(mut row: Row) -> Option<Self> {
-        Some(Self {
-            suffix: row.optional("suffix")?,
-            upstream: row.optional("upstream")?,
-        })
+        Some(Self { suffix: row.optional("suffix")?, upstream: row.optional("upstream")? })
     }
 }
 
@@ -290,10 +230,7 @@ impl Row {
     fn optional<T: FromRead>(&mut self, name: &str) -> Option<Spanned<T>> {
         let Spanned { value, place } = self.take(name)?;
         let value = T::from_read(value);
-        debug_assert!(
-            value.is_some(),
-            "{name} has another kind than the spec expects"
-        );
+        debug_assert!(value.is_some(), "{name} has another kind than the spec expects");
         Some(Spanned::new(value?, place))
     }
 
@@ -301,27 +238,19 @@ impl Row {
     fn setting<T: FromRead>(&mut self, name: &str) -> Option<Spanned<T>> {
         let Spanned { value, place } = self.take_or_default(name)?;
         let value = T::from_read(value);
-        debug_assert!(
-            value.is_some(),
-            "{name} has another kind than the spec expects"
-        );
+        debug_assert!(value.is_some(), "{name} has another kind than the spec expects");
         Some(Spanned::new(value?, place))
     }
 
     /// A list that was written; else an empty one.
     fn list<T: FromRead>(&mut self, name: &str) -> Vec<Spanned<T>> {
-        self.optional(name)
-            .map(|list| list.value)
-            .unwrap_or_default()
+        self.optional(name).map(|list| list.value).unwrap_or_default()
     }
 
     /// Tables that were written.
     fn rows(&mut self, name: &str) -> Vec<Row> {
         match self.take(name) {
-            Some(Spanned {
-                value: Read::Rows(rows),
-                ..
-            }) => rows,
+            Some(Spanned { value: Read::Rows(rows), .. }) => rows,
             _ => Vec::new(),
         }
     }
@@ -412,9 +341,7 @@ from_read! {
 impl<T: FromRead> FromRead for Vec<Spanned<T>> {
     fn from_read(read: Read) -> Option<Self> {
         let Read::List(list) = read else { return None };
-        list.into_iter()
-            .map(|item| Some(Spanned::new(T::from_read(item.value)?, item.place)))
-            .collect()
+        list.into_iter().map(|item| Some(Spanned::new(T::from_read(item.value)?, item.place))).collect()
     }
 }
 
@@ -423,9 +350,6 @@ impl FromRead for Vec<(Spanned<String>, Missing)> {
         let Read::Choices(choices) = read else {
             return None;
         };
-        choices
-            .into_iter()
-            .map(|(name, word)| Some((name, Missing::from_read(Read::Word(word.value))?)))
-            .collect()
+        choices.into_iter().map(|(name, word)| Some((name, Missing::from_read(Read::Word(word.value))?))).collect()
     }
 }

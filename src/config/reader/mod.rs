@@ -85,6 +85,8 @@ pub(super) struct Row {
     pub(super) path: String,
     /// Whether something of it could not be read.
     pub(super) faulty: bool,
+    /// Whether a whole key is unknown, missing or unreadable: what it would have held is not here.
+    pub(super) lacking: bool,
     /// What it is read through.
     section: &'static Section,
     /// The values in the order of the section's keys.
@@ -118,6 +120,7 @@ pub(super) fn empty_row(section: &'static Section) -> Row {
         place: Place::at("default", 1, 1),
         path: section.name.to_owned(),
         faulty: false,
+        lacking: false,
         section,
         values: section.keys.iter().map(|_| None).collect(),
     }
@@ -133,11 +136,7 @@ fn default_value(key: &'static Key, text: &'static str) -> Option<Read> {
 }
 
 /// Reads a whole file through a section. The last item tells whether the text had syntax faults.
-pub(super) fn read_file(
-    source: &Arc<Source>,
-    section: &'static Section,
-    findings: &mut Vec<Finding>,
-) -> (Row, bool) {
+pub(super) fn read_file(source: &Arc<Source>, section: &'static Section, findings: &mut Vec<Finding>) -> (Row, bool) {
     let text = source.text();
     // a byte order mark is three octets of nothing (RFC 3629 §6); the parser skips it
     let (table, errors) = DeTable::parse_recoverable(text);
@@ -146,12 +145,7 @@ pub(super) fn read_file(
         let span = error.span().unwrap_or(text.len()..text.len());
         let place = source.place(span);
         if reader.broken_lines.insert(place.line()) {
-            reader.findings.push(Finding::new(
-                &codes::SYNTAX,
-                place,
-                "",
-                error.message().trim(),
-            ));
+            reader.findings.push(Finding::new(&codes::SYNTAX, place, "", error.message().trim()));
         }
     }
     reader.syntax_faults = !errors.is_empty();
@@ -175,12 +169,7 @@ struct Reader<'s> {
 impl<'s> Reader<'s> {
     /// A reader without findings.
     fn new(source: &'s Arc<Source>) -> Self {
-        Self {
-            source,
-            findings: Vec::new(),
-            broken_lines: HashSet::new(),
-            syntax_faults: false,
-        }
+        Self { source, findings: Vec::new(), broken_lines: HashSet::new(), syntax_faults: false }
     }
 
     /// Keeps a finding unless its line has a syntax fault.
@@ -191,28 +180,16 @@ impl<'s> Reader<'s> {
     }
 
     /// Makes and keeps a finding.
-    fn fault(
-        &mut self,
-        row: &CodeRow,
-        span: Range<usize>,
-        path: &Path<'_>,
-        message: String,
-        hint: Option<String>,
-    ) {
+    fn fault(&mut self, row: &CodeRow, span: Range<usize>, path: &Path<'_>, message: String, hint: Option<String>) {
         let place = self.source.place(span);
         self.report(Finding::new(row, place, path.text(), message).maybe_hint(hint));
     }
 
     /// Reads a table: its known keys, then what is unknown or missing.
-    fn row(
-        &mut self,
-        path: &Path<'_>,
-        section: &'static Section,
-        table: &DeTable<'_>,
-        place: Place,
-    ) -> Row {
+    fn row(&mut self, path: &Path<'_>, section: &'static Section, table: &DeTable<'_>, place: Place) -> Row {
         let mut values: Vec<Option<Spanned<Read>>> = section.keys.iter().map(|_| None).collect();
         let mut faulty = self.syntax_faults && path.parent.is_none();
+        let mut lacking = false;
         let mut written = 0_u64;
         for (name, value) in table {
             let span = name.span();
@@ -220,7 +197,7 @@ impl<'s> Reader<'s> {
             let path = path.key(name);
             let Some(index) = section.keys.iter().position(|key| key.name == name) else {
                 self.unknown_key(&path, section, name, span);
-                faulty = true;
+                (faulty, lacking) = (true, true);
                 continue;
             };
             written |= 1 << index;
@@ -229,31 +206,21 @@ impl<'s> Reader<'s> {
             };
             let before = self.findings.len();
             // a table has the place of its header's key; any other value its own
-            let at = if value.get_ref().is_table() {
-                span
-            } else {
-                value.span()
-            };
+            let at = if value.get_ref().is_table() { span } else { value.span() };
             if let Some(read) = self.value(&path, &key.kind, value) {
                 *slot = Some(Spanned::new(read, self.source.place(at)));
             } else {
-                faulty = true;
+                (faulty, lacking) = (true, true);
             }
             faulty |= self.findings.get(before..).is_some_and(has_errors);
         }
         for (index, key) in section.keys.iter().enumerate() {
             if key.default == Default::Required && written & (1 << index) == 0 {
-                faulty = true;
+                (faulty, lacking) = (true, true);
                 self.missing_key(path, section, key, &place);
             }
         }
-        Row {
-            place,
-            path: path.text(),
-            faulty,
-            section,
-            values,
-        }
+        Row { place, path: path.text(), faulty, lacking, section, values }
     }
 
     /// Reports a key that the table does not have.
@@ -278,12 +245,7 @@ impl<'s> Reader<'s> {
             return;
         }
         let message = format!("{} needs `{}`", section.title, key.name);
-        let finding = Finding::new(
-            &codes::MISSING_KEY,
-            place.clone(),
-            path.key(key.name).text(),
-            message,
-        );
+        let finding = Finding::new(&codes::MISSING_KEY, place.clone(), path.key(key.name).text(), message);
         let hint = match key.kind {
             Kind::Table(section) => format!("add a {} table", section.title),
             _ => format!("for example: {} = {}", key.name, key.example),
@@ -292,12 +254,7 @@ impl<'s> Reader<'s> {
     }
 
     /// Reads one value; `None` when it is not sound, which has been reported then.
-    fn value(
-        &mut self,
-        path: &Path<'_>,
-        kind: &'static Kind,
-        at: &At<DeValue<'_>>,
-    ) -> Option<Read> {
+    fn value(&mut self, path: &Path<'_>, kind: &'static Kind, at: &At<DeValue<'_>>) -> Option<Read> {
         let span = at.span();
         match (kind, at.get_ref()) {
             (Kind::Integer(least, most), DeValue::Integer(number)) => {
@@ -316,8 +273,7 @@ impl<'s> Reader<'s> {
                         None
                     }
                     _ => {
-                        let message =
-                            format!("{} is not within {least} to {most}", number.as_str());
+                        let message = format!("{} is not within {least} to {most}", number.as_str());
                         self.fault(&codes::OUT_OF_BOUNDS, span, path, message, None);
                         None
                     }
@@ -350,13 +306,7 @@ impl<'s> Reader<'s> {
     }
 
     /// Reports a value of the wrong type.
-    fn wrong_type(
-        &mut self,
-        path: &Path<'_>,
-        kind: &Kind,
-        value: &DeValue<'_>,
-        span: Range<usize>,
-    ) {
+    fn wrong_type(&mut self, path: &Path<'_>, kind: &Kind, value: &DeValue<'_>, span: Range<usize>) {
         let found = match value {
             DeValue::String(_) => "a string",
             DeValue::Integer(_) => "a number",
@@ -370,17 +320,14 @@ impl<'s> Reader<'s> {
             (Kind::Duration(..), DeValue::Integer(number)) => {
                 Some(format!("write the unit: \"{}s\"", shorten(number.as_str())))
             }
-            (Kind::Size(..), DeValue::Integer(number)) => Some(format!(
-                "write the unit: \"{}MiB\"",
-                shorten(number.as_str())
-            )),
+            (Kind::Size(..), DeValue::Integer(number)) => {
+                Some(format!("write the unit: \"{}MiB\"", shorten(number.as_str())))
+            }
             (Kind::List(..), DeValue::String(text)) => Some(format!("write [{:?}]", shorten(text))),
             (Kind::Tables(section), DeValue::Table(_)) if section.title.starts_with('[') => {
                 Some(format!("write {} with double brackets", section.title))
             }
-            (Kind::Table(section), DeValue::Array(_)) => {
-                Some(format!("write {} with single brackets", section.title))
-            }
+            (Kind::Table(section), DeValue::Array(_)) => Some(format!("write {} with single brackets", section.title)),
             _ => None,
         };
         let message = format!("expected {}, found {found}", kind.describe());
@@ -400,10 +347,7 @@ impl<'s> Reader<'s> {
             let message = if items.is_empty() {
                 "the list is empty".to_owned()
             } else {
-                format!(
-                    "the list has {} items; {least} to {most} are allowed",
-                    items.len()
-                )
+                format!("the list has {} items; {least} to {most} are allowed", items.len())
             };
             self.fault(&codes::OUT_OF_BOUNDS, span, path, message, None);
             return None;
@@ -427,12 +371,7 @@ impl<'s> Reader<'s> {
     }
 
     /// Reads a list of tables.
-    fn rows(
-        &mut self,
-        path: &Path<'_>,
-        section: &'static Section,
-        items: &[At<DeValue<'_>>],
-    ) -> Option<Read> {
+    fn rows(&mut self, path: &Path<'_>, section: &'static Section, items: &[At<DeValue<'_>>]) -> Option<Read> {
         let mut rows = Vec::with_capacity(items.len());
         for (index, at) in items.iter().enumerate() {
             let path = path.index(index);
@@ -488,12 +427,7 @@ impl<'s> Reader<'s> {
         for (name, _) in records {
             if let Some(first) = seen.insert(&name.value, &name.place) {
                 let message = format!("{} is written twice in this table", name.value);
-                let finding = Finding::new(
-                    &codes::DUPLICATE_NAME,
-                    name.place.clone(),
-                    path.text(),
-                    message,
-                );
+                let finding = Finding::new(&codes::DUPLICATE_NAME, name.place.clone(), path.text(), message);
                 self.report(finding.see(first.clone(), "also here"));
             }
         }
@@ -517,12 +451,7 @@ impl<'s> Reader<'s> {
     }
 
     /// Reads `{ cname = "…" }`.
-    fn cname(
-        &mut self,
-        path: &Path<'_>,
-        table: &DeTable<'_>,
-        span: Range<usize>,
-    ) -> Option<ZoneValue> {
+    fn cname(&mut self, path: &Path<'_>, table: &DeTable<'_>, span: Range<usize>) -> Option<ZoneValue> {
         let mut target = None;
         for (name, at) in table {
             let path = path.key(name.get_ref());
@@ -535,24 +464,13 @@ impl<'s> Reader<'s> {
             }
         }
         if table.is_empty() {
-            self.fault(
-                &codes::MISSING_KEY,
-                span,
-                path,
-                "the table needs `cname`".to_owned(),
-                None,
-            );
+            self.fault(&codes::MISSING_KEY, span, path, "the table needs `cname`".to_owned(), None);
         }
         target.map(ZoneValue::Cname)
     }
 
     /// Reads words by name.
-    fn choices(
-        &mut self,
-        path: &Path<'_>,
-        words: &'static [&'static str],
-        table: &DeTable<'_>,
-    ) -> Read {
+    fn choices(&mut self, path: &Path<'_>, words: &'static [&'static str], table: &DeTable<'_>) -> Read {
         let mut choices = Vec::with_capacity(table.len());
         for (name, at) in table {
             let path = path.key(name.get_ref());
@@ -568,12 +486,7 @@ impl<'s> Reader<'s> {
     }
 
     /// Keeps a sound value with its place, or reports the fault.
-    fn checked<T>(
-        &mut self,
-        path: &Path<'_>,
-        span: Range<usize>,
-        result: Result<T, Fault>,
-    ) -> Option<Spanned<T>> {
+    fn checked<T>(&mut self, path: &Path<'_>, span: Range<usize>, result: Result<T, Fault>) -> Option<Spanned<T>> {
         match result {
             Ok(value) => Some(Spanned::new(value, self.source.place(span))),
             Err(fault) => {

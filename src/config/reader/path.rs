@@ -21,26 +21,17 @@ pub(super) enum Step<'p> {
 impl<'p> Path<'p> {
     /// The file.
     pub(super) fn root() -> Self {
-        Self {
-            parent: None,
-            step: Step::Root,
-        }
+        Self { parent: None, step: Step::Root }
     }
 
     /// A key below this.
     pub(super) fn key(&'p self, name: &'p str) -> Self {
-        Self {
-            parent: Some(self),
-            step: Step::Key(name),
-        }
+        Self { parent: Some(self), step: Step::Key(name) }
     }
 
     /// An item of this.
     pub(super) fn index(&'p self, index: usize) -> Self {
-        Self {
-            parent: Some(self),
-            step: Step::Index(index),
-        }
+        Self { parent: Some(self), step: Step::Index(index) }
     }
 
     /// `view[0].networks[1]`; names that are no bare keys are quoted.

@@ -26,11 +26,7 @@ pub(super) fn takes_text(kind: &Kind) -> bool {
 pub(super) fn scalar(kind: &Kind, text: &str) -> Result<Read, Fault> {
     let bounds = |fits: bool, least: String, most: String| {
         let message = format!("{text:?} is not within {least} to {most}");
-        if fits {
-            Ok(())
-        } else {
-            Err(Fault::new(&codes::OUT_OF_BOUNDS, message))
-        }
+        if fits { Ok(()) } else { Err(Fault::new(&codes::OUT_OF_BOUNDS, message)) }
     };
     match kind {
         Kind::Duration(least, most) => {
@@ -58,10 +54,7 @@ pub(super) fn scalar(kind: &Kind, text: &str) -> Result<Read, Fault> {
         Kind::Name => DnsName::parse(text).map(Read::Name),
         Kind::Pattern => Pattern::parse(text).map(Read::Pattern),
         Kind::Guid => value::guid(text).map(Read::Text),
-        _ => Err(Fault::new(
-            &codes::WRONG_TYPE,
-            format!("expected {}", kind.describe()),
-        )),
+        _ => Err(Fault::new(&codes::WRONG_TYPE, format!("expected {}", kind.describe()))),
     }
 }
 
@@ -70,10 +63,7 @@ pub(super) fn choice(words: &'static [&'static str], text: &str) -> Result<&'sta
     if let Some(word) = words.iter().find(|word| **word == text) {
         return Ok(word);
     }
-    let fault = Fault::new(
-        &codes::BAD_CHOICE,
-        format!("{:?} is not one of the words allowed here", shorten(text)),
-    );
+    let fault = Fault::new(&codes::BAD_CHOICE, format!("{:?} is not one of the words allowed here", shorten(text)));
     let words_text = words.join(", ");
     Err(match suggest(text, words.iter().copied()) {
         Some(near) => fault.hint(format!("did you mean \"{near}\"? allowed: {words_text}")),
@@ -95,10 +85,7 @@ pub(super) fn path_glob(text: &str) -> Result<String, Fault> {
     let text = not_empty(text)?;
     match glob::Pattern::new(&text) {
         Ok(_) => Ok(text),
-        Err(error) => Err(Fault::new(
-            &codes::BAD_GLOB,
-            format!("{text:?}: {}", error.msg),
-        )),
+        Err(error) => Err(Fault::new(&codes::BAD_GLOB, format!("{text:?}: {}", error.msg))),
     }
 }
 
@@ -107,16 +94,10 @@ pub(super) fn label_glob(text: &str) -> Result<String, Fault> {
     if !text.contains(['*', '?', '[']) {
         return value::label(text);
     }
-    let fits = text.len() <= 63
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_.*?[]!".contains(&b));
+    let fits = text.len() <= 63 && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.*?[]!".contains(&b));
     match glob::Pattern::new(text) {
         Ok(_) if fits => Ok(text.to_owned()),
-        _ => Err(Fault::new(
-            &codes::BAD_GLOB,
-            format!("{:?} is not a glob over names", shorten(text)),
-        )),
+        _ => Err(Fault::new(&codes::BAD_GLOB, format!("{:?} is not a glob over names", shorten(text)))),
     }
 }
 

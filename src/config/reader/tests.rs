@@ -43,14 +43,8 @@ fn the_whole_example_of_the_design_is_read() {
     assert_eq!(findings, []);
     assert_eq!(spec.include[0].value, "endpoints.d/*.toml");
     assert_eq!(spec.upstreams.len(), 2);
-    assert_eq!(
-        spec.endpoints[0].records[0].0.value.to_string(),
-        "rdweb.wvd.microsoft.com"
-    );
-    assert_eq!(
-        spec.endpoint_sets.len() + spec.zone_sets.len() + spec.known.len(),
-        3
-    );
+    assert_eq!(spec.endpoints[0].records[0].0.value.to_string(), "rdweb.wvd.microsoft.com");
+    assert_eq!(spec.endpoint_sets.len() + spec.zone_sets.len() + spec.known.len(), 3);
     let view = &spec.views[0];
     assert_eq!(view.networks[1].value.to_string(), "fd00:10::/48");
     assert_eq!(view.forward[0].suffix.value.to_string(), "corp.example");
@@ -94,33 +88,22 @@ networks = [\"10.1.2.3/16\"]
     let hints: Vec<_> = findings.iter().filter_map(|f| f.hint.as_deref()).collect();
     assert!(hints[2].contains("\"5s\""), "{hints:?}");
     assert!(hints[3].contains("did you mean `workers`"), "{hints:?}");
-    assert!(
-        hints[4].contains("did you mean \"round-robin\""),
-        "{hints:?}"
-    );
+    assert!(hints[4].contains("did you mean \"round-robin\""), "{hints:?}");
     assert_eq!(findings[7].key, "view[0].networks[0]");
 }
 
 #[test]
 fn several_syntax_faults_are_reported_without_missing_keys() {
-    let text =
-        "version = \n[server]\nworkers = 1 2\nhealth = \"x\n[[view]]\nname = 'a'\nnetwork = []\n";
+    let text = "version = \n[server]\nworkers = 1 2\nhealth = \"x\n[[view]]\nname = 'a'\nnetwork = []\n";
     let found = found(text);
-    assert!(
-        found.iter().filter(|line| line.ends_with("H0101")).count() >= 3,
-        "{found:?}"
-    );
-    assert!(
-        !found.iter().any(|line| line.ends_with("H0104")),
-        "{found:?}"
-    );
+    assert!(found.iter().filter(|line| line.ends_with("H0101")).count() >= 3, "{found:?}");
+    assert!(!found.iter().any(|line| line.ends_with("H0104")), "{found:?}");
     assert!(found.contains(&"7:1 H0102".to_owned()), "{found:?}");
 }
 
 #[test]
 fn tables_in_the_wrong_brackets_are_told() {
-    let (_, findings) =
-        main_file("version = 1\n[[server]]\nlisten = []\n[upstream]\nname = \"a\"\n");
+    let (_, findings) = main_file("version = 1\n[[server]]\nlisten = []\n[upstream]\nname = \"a\"\n");
     assert_eq!(findings.len(), 2, "{findings:?}");
     assert!(findings[0].hint.as_deref().unwrap().contains("single"));
     assert!(findings[1].hint.as_deref().unwrap().contains("double"));
@@ -159,12 +142,10 @@ fn zone_records_are_addresses_or_an_alias() {
 #[test]
 fn included_files_hold_tables_only() {
     let mut findings = Vec::new();
-    let text = "include = []\nwatch = true\n[server]\nlisten = []\n[[upstream]]\nname = \"a\"\nservers = [\"10.0.0.4\"]\n";
+    let text =
+        "include = []\nwatch = true\n[server]\nlisten = []\n[[upstream]]\nname = \"a\"\nservers = [\"10.0.0.4\"]\n";
     let spec = read_included(&Source::new("more.toml", text), &mut findings);
-    assert_eq!(
-        findings.iter().map(|f| f.code.number()).collect::<Vec<_>>(),
-        [112, 112, 112]
-    );
+    assert_eq!(findings.iter().map(|f| f.code.number()).collect::<Vec<_>>(), [112, 112, 112]);
     assert_eq!(spec.upstreams.len(), 1);
 }
 
@@ -208,16 +189,9 @@ fn odd_texts_never_panic() {
     }
     // cut the example anywhere
     let whole = include_str!("example.toml");
-    for end in (0..whole.len())
-        .step_by(7)
-        .filter(|end| whole.is_char_boundary(*end))
-    {
+    for end in (0..whole.len()).step_by(7).filter(|end| whole.is_char_boundary(*end)) {
         let (_, findings) = main_file(&whole[..end]);
-        assert!(
-            findings
-                .iter()
-                .all(|finding| finding.severity == Severity::Error)
-        );
+        assert!(findings.iter().all(|finding| finding.severity == Severity::Error));
     }
 }
 

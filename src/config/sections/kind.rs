@@ -65,18 +65,11 @@ impl Kind {
     /// What it takes, in words, with bounds: `a duration from 100ms to 30s`.
     pub fn describe(&self) -> String {
         let span = |least: String, most: String| {
-            if least == most {
-                least
-            } else {
-                format!("{least} to {most}")
-            }
+            if least == most { least } else { format!("{least} to {most}") }
         };
         match self {
             Self::Integer(least, most) => {
-                format!(
-                    "a whole number, {}",
-                    span(least.to_string(), most.to_string())
-                )
+                format!("a whole number, {}", span(least.to_string(), most.to_string()))
             }
             Self::Boolean => "true or false".to_owned(),
             Self::Text => "a string".to_owned(),
@@ -86,16 +79,10 @@ impl Kind {
             Self::PathGlob => "a path or a glob over paths".to_owned(),
             Self::Choice(words) => words.join(" | "),
             Self::Duration(least, most) => {
-                format!(
-                    "a duration, {}",
-                    span(duration_text(*least), duration_text(*most))
-                )
+                format!("a duration, {}", span(duration_text(*least), duration_text(*most)))
             }
             Self::Size(least, most) => {
-                format!(
-                    "a size, \"0\" or {}",
-                    span(size_text(*least), size_text(*most))
-                )
+                format!("a size, \"0\" or {}", span(size_text(*least), size_text(*most)))
             }
             Self::SocketAddress(port) => format!("ip[:port], port {port} by default"),
             Self::Listener => "ip[:port], every port by default".to_owned(),

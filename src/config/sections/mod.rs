@@ -10,8 +10,8 @@ mod tables;
 
 pub use kind::{Kind, MANY};
 pub use tables::{
-    CACHE, ENDPOINT, ENDPOINTS, FILE, FORWARD, INCLUDED, KINDS, KNOWN, MAIN_FILE_ONLY, MISSING,
-    PRIVATE_RANGES, PROCESS_KINDS, SERVER, TABLES, UPSTREAM, VIEW, ZONE, ZONES,
+    CACHE, ENDPOINT, ENDPOINTS, FILE, FORWARD, INCLUDED, KINDS, KNOWN, MAIN_FILE_ONLY, MISSING, PRIVATE_RANGES,
+    PROCESS_KINDS, SERVER, TABLES, UPSTREAM, VIEW, ZONE, ZONES,
 };
 
 /// One table of the file.
@@ -69,22 +69,12 @@ mod tests {
         for section in TABLES {
             for (index, key) in section.keys.iter().enumerate() {
                 let name = key.name;
-                assert!(
-                    name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'),
-                    "{name}"
-                );
+                assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{name}");
                 assert!(key.doc.ends_with('.'), "{name}");
-                assert!(
-                    !section.keys[..index].iter().any(|other| other.name == name),
-                    "{name}"
-                );
-                let shown =
-                    matches!(key.default, Default::Value(text) if text != "[]" && text != "{}");
+                assert!(!section.keys[..index].iter().any(|other| other.name == name), "{name}");
+                let shown = matches!(key.default, Default::Value(text) if text != "[]" && text != "{}");
                 let tables = matches!(key.kind, Kind::Table(_) | Kind::Tables(_));
-                assert!(
-                    shown || tables || !key.example.is_empty(),
-                    "{name} has no example"
-                );
+                assert!(shown || tables || !key.example.is_empty(), "{name} has no example");
             }
         }
     }

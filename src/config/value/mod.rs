@@ -31,11 +31,7 @@ pub struct Fault {
 impl Fault {
     /// A fault without a hint.
     pub fn new(row: &'static CodeRow, message: impl Into<String>) -> Self {
-        Self {
-            row,
-            message: message.into(),
-            hint: None,
-        }
+        Self { row, message: message.into(), hint: None }
     }
 
     /// Adds what to do.
@@ -55,9 +51,7 @@ pub fn duration(text: &str) -> Result<Duration, Fault> {
         Fault::new(&codes::BAD_DURATION, format!("{text:?} is not a duration"))
             .hint("write a number and a unit: \"250ms\", \"4.8s\", \"5m\", \"1h\" or \"1d\"")
     };
-    let split = text
-        .find(|c: char| !c.is_ascii_digit() && c != '.')
-        .ok_or_else(wrong)?;
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').ok_or_else(wrong)?;
     let (number, unit) = text.split_at(split);
     let unit_in_us: u64 = match unit {
         "ms" => 1_000,
@@ -86,12 +80,7 @@ pub fn duration(text: &str) -> Result<Duration, Fault> {
 /// Writes a duration as the file would have it: the largest unit that divides it.
 pub fn duration_text(duration: Duration) -> String {
     let ms = duration.as_millis();
-    for (unit, label) in [
-        (86_400_000, "d"),
-        (3_600_000, "h"),
-        (60_000, "m"),
-        (1_000, "s"),
-    ] {
+    for (unit, label) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")] {
         if ms > 0 && ms.is_multiple_of(unit) {
             return format!("{}{label}", ms / unit);
         }
@@ -99,11 +88,7 @@ pub fn duration_text(duration: Duration) -> String {
     if ms == 0 {
         return "0s".to_owned();
     }
-    if ms > 1_000 {
-        format!("{}s", ms as f64 / 1_000.0)
-    } else {
-        format!("{ms}ms")
-    }
+    if ms > 1_000 { format!("{}s", ms as f64 / 1_000.0) } else { format!("{ms}ms") }
 }
 
 /// Reads a whole number of `KiB`, `MiB` or `GiB`, or `0`. The result is in octets.
@@ -145,21 +130,16 @@ pub fn size_text(octets: u64) -> String {
 /// # Errors
 /// When it is not an address.
 pub fn address(text: &str) -> Result<IpAddr, Fault> {
-    text.parse()
-        .map(|address: IpAddr| address.to_canonical())
-        .map_err(|_| {
-            let fault = Fault::new(
-                &codes::BAD_ADDRESS,
-                format!("{text:?} is not an IP address"),
-            );
-            if text.contains('/') {
-                fault.hint("an address has no prefix length")
-            } else if text.parse::<SocketAddr>().is_ok() {
-                fault.hint("an address has no port here")
-            } else {
-                fault
-            }
-        })
+    text.parse().map(|address: IpAddr| address.to_canonical()).map_err(|_| {
+        let fault = Fault::new(&codes::BAD_ADDRESS, format!("{text:?} is not an IP address"));
+        if text.contains('/') {
+            fault.hint("an address has no prefix length")
+        } else if text.parse::<SocketAddr>().is_ok() {
+            fault.hint("an address has no port here")
+        } else {
+            fault
+        }
+    })
 }
 
 /// Reads `ip` or `ip:port`; without a port it is `port`.
@@ -168,11 +148,8 @@ pub fn address(text: &str) -> Result<IpAddr, Fault> {
 /// When it is neither.
 pub fn socket_address(text: &str, port: u16) -> Result<SocketAddr, Fault> {
     host_and_port(text, port).ok_or_else(|| {
-        Fault::new(
-            &codes::BAD_SOCKET_ADDRESS,
-            format!("{text:?} is not an address with a port"),
-        )
-        .hint("write an IP address, `ip:port` or `[ip6]:port`")
+        Fault::new(&codes::BAD_SOCKET_ADDRESS, format!("{text:?} is not an address with a port"))
+            .hint("write an IP address, `ip:port` or `[ip6]:port`")
     })
 }
 
@@ -200,16 +177,10 @@ impl fmt::Display for Listener {
 /// When it is neither `ip` nor `ip:port`.
 pub fn listener(text: &str) -> Result<Listener, Fault> {
     if let Ok(address) = bare_address(text) {
-        return Ok(Listener {
-            address,
-            port: None,
-        });
+        return Ok(Listener { address, port: None });
     }
     let socket = socket_address(text, 0)?;
-    Ok(Listener {
-        address: socket.ip(),
-        port: Some(socket.port()),
-    })
+    Ok(Listener { address: socket.ip(), port: Some(socket.port()) })
 }
 
 /// Reads `ip`, `ip:port`, `[ip6]` or `[ip6]:port`; port 0 is refused where it is written.
@@ -223,13 +194,9 @@ fn host_and_port(text: &str, port: u16) -> Option<SocketAddr> {
 
 /// Reads an address that may stand in brackets.
 fn bare_address(text: &str) -> Result<IpAddr, std::net::AddrParseError> {
-    let inner = text
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
+    let inner = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     match inner {
-        Some(inner) => inner
-            .parse::<Ipv6Addr>()
-            .map(|address| IpAddr::V6(address).to_canonical()),
+        Some(inner) => inner.parse::<Ipv6Addr>().map(|address| IpAddr::V6(address).to_canonical()),
         None => text.parse::<IpAddr>().map(|address| address.to_canonical()),
     }
 }
@@ -239,21 +206,12 @@ fn bare_address(text: &str) -> Result<IpAddr, std::net::AddrParseError> {
 /// # Errors
 /// When it is malformed or has host bits set; the hint names the masked prefix.
 pub fn prefix(text: &str) -> Result<IpNet, Fault> {
-    let bad = |hint: &str| {
-        Fault::new(
-            &codes::BAD_PREFIX,
-            format!("{text:?} is not a network prefix"),
-        )
-        .hint(hint)
-    };
+    let bad = |hint: &str| Fault::new(&codes::BAD_PREFIX, format!("{text:?} is not a network prefix")).hint(hint);
     let Some((head, length)) = text.split_once('/') else {
-        let address = address(text)
-            .map_err(|_| bad("write `address/length`, for example \"10.10.0.0/16\""))?;
+        let address = address(text).map_err(|_| bad("write `address/length`, for example \"10.10.0.0/16\""))?;
         return Ok(IpNet::from(address));
     };
-    let address: IpAddr = head
-        .parse()
-        .map_err(|_| bad("what stands before `/` is no address"))?;
+    let address: IpAddr = head.parse().map_err(|_| bad("what stands before `/` is no address"))?;
     let most = if address.is_ipv4() { 32 } else { 128 };
     let length: u8 = length
         .parse()
@@ -267,14 +225,8 @@ pub fn prefix(text: &str) -> Result<IpNet, Fault> {
     };
     let net = IpNet::new(address, length).map_err(|_| bad("the length is too great"))?;
     if net.addr() != net.network() {
-        return Err(Fault::new(
-            &codes::HOST_BITS,
-            format!("{text:?} has host bits set beyond /{length}"),
-        )
-        .hint(format!(
-            "write \"{}\" for the network, or the address alone for one client",
-            net.trunc()
-        )));
+        return Err(Fault::new(&codes::HOST_BITS, format!("{text:?} has host bits set beyond /{length}"))
+            .hint(format!("write \"{}\" for the network, or the address alone for one client", net.trunc())));
     }
     Ok(net)
 }
@@ -286,16 +238,15 @@ pub fn prefix(text: &str) -> Result<IpNet, Fault> {
 pub fn guid(text: &str) -> Result<String, Fault> {
     let groups: Vec<_> = text.split('-').collect();
     let fits = groups.len() == 5
-        && groups.iter().zip([8, 4, 4, 4, 12]).all(|(group, length)| {
-            group.len() == length && group.bytes().all(|b| b.is_ascii_hexdigit())
-        });
+        && groups
+            .iter()
+            .zip([8, 4, 4, 4, 12])
+            .all(|(group, length)| group.len() == length && group.bytes().all(|b| b.is_ascii_hexdigit()));
     if fits {
         Ok(text.to_ascii_lowercase())
     } else {
-        Err(
-            Fault::new(&codes::BAD_GUID, format!("{text:?} is not a GUID"))
-                .hint("it looks like \"34c6de84-0b0c-42ba-9a48-e164ed43a9ef\""),
-        )
+        Err(Fault::new(&codes::BAD_GUID, format!("{text:?} is not a GUID"))
+            .hint("it looks like \"34c6de84-0b0c-42ba-9a48-e164ed43a9ef\""))
     }
 }
 
@@ -304,17 +255,12 @@ pub fn guid(text: &str) -> Result<String, Fault> {
 /// # Errors
 /// When it has other characters than letters, digits, `-`, `_`, `.`, or is too long.
 pub fn label(text: &str) -> Result<String, Fault> {
-    let fits = (1..=63).contains(&text.len())
-        && text
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    let fits = (1..=63).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
     if fits {
         return Ok(text.to_owned());
     }
-    Err(
-        Fault::new(&codes::BAD_LABEL, format!("{text:?} cannot be a name"))
-            .hint("use 1 to 63 letters, digits, `-`, `_` or `.`"),
-    )
+    Err(Fault::new(&codes::BAD_LABEL, format!("{text:?} cannot be a name"))
+        .hint("use 1 to 63 letters, digits, `-`, `_` or `.`"))
 }
 
 /// How a server is spoken to.
@@ -375,12 +321,7 @@ impl fmt::Display for Server {
             Transport::Plain => write!(f, "{}", self.address),
             Transport::Tls { name } => write!(f, "tls://{}#{name}", self.address),
             Transport::Https { name, path } => {
-                write!(
-                    f,
-                    "https://{name}:{}{path}#{}",
-                    self.address.port(),
-                    self.address.ip()
-                )
+                write!(f, "https://{name}:{}{path}#{}", self.address.port(), self.address.ip())
             }
             Transport::Quic { name } => write!(f, "quic://{}#{name}", self.address),
         }
@@ -392,37 +333,24 @@ impl fmt::Display for Server {
 /// # Errors
 /// When it is none of them.
 pub fn server(text: &str) -> Result<Server, Fault> {
-    let bad =
-        |hint: &str| Fault::new(&codes::BAD_SERVER, format!("{text:?} is not a server")).hint(hint);
+    let bad = |hint: &str| Fault::new(&codes::BAD_SERVER, format!("{text:?} is not a server")).hint(hint);
     let Some((scheme, rest)) = text.split_once("://") else {
         let address = host_and_port(text, 53).ok_or_else(|| {
             bad("write ip[:port] | tls://ip[:port]#name | https://name/path#ip | quic://ip[:port]#name")
         })?;
-        return Ok(Server {
-            address,
-            transport: Transport::Plain,
-        });
+        return Ok(Server { address, transport: Transport::Plain });
     };
-    let (head, tail) = rest
-        .rsplit_once('#')
-        .ok_or_else(|| bad("what follows `#` is missing"))?;
+    let (head, tail) = rest.rsplit_once('#').ok_or_else(|| bad("what follows `#` is missing"))?;
     let named = |name: &str| DnsName::parse(name).map_err(|fault| bad(&fault.message));
     match scheme {
         "tls" | "quic" => {
-            let address = host_and_port(head, 853)
-                .ok_or_else(|| bad("between `://` and `#` stands ip or ip:port"))?;
+            let address = host_and_port(head, 853).ok_or_else(|| bad("between `://` and `#` stands ip or ip:port"))?;
             let name = named(tail)?;
-            let transport = if scheme == "tls" {
-                Transport::Tls { name }
-            } else {
-                Transport::Quic { name }
-            };
+            let transport = if scheme == "tls" { Transport::Tls { name } } else { Transport::Quic { name } };
             Ok(Server { address, transport })
         }
         "https" => {
-            let slash = head
-                .find('/')
-                .ok_or_else(|| bad("the path is missing: /dns-query"))?;
+            let slash = head.find('/').ok_or_else(|| bad("the path is missing: /dns-query"))?;
             let (host, path) = head.split_at(slash);
             let (host, port) = match host.split_once(':') {
                 None => (host, 443),
@@ -434,19 +362,13 @@ pub fn server(text: &str) -> Result<Server, Fault> {
             if !path.bytes().all(|b| b.is_ascii_graphic()) {
                 return Err(bad("the path has a blank or a character outside ASCII"));
             }
-            let ip =
-                bare_address(tail).map_err(|_| bad("after `#` stands the server's address"))?;
+            let ip = bare_address(tail).map_err(|_| bad("after `#` stands the server's address"))?;
             Ok(Server {
                 address: SocketAddr::new(ip, port),
-                transport: Transport::Https {
-                    name: named(host)?,
-                    path: path.to_owned(),
-                },
+                transport: Transport::Https { name: named(host)?, path: path.to_owned() },
             })
         }
-        _ => Err(bad(
-            "the transports are tls, https and quic; plain DNS has no scheme",
-        )),
+        _ => Err(bad("the transports are tls, https and quic; plain DNS has no scheme")),
     }
 }
 

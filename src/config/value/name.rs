@@ -142,14 +142,8 @@ impl Pattern {
     /// Takes a leftmost `*` label off.
     fn split(name: DnsName) -> Self {
         match name.0.strip_prefix(&[1, b'*']) {
-            Some(rest) => Self {
-                wildcard: true,
-                name: DnsName(rest.into()),
-            },
-            None => Self {
-                wildcard: false,
-                name,
-            },
+            Some(rest) => Self { wildcard: true, name: DnsName(rest.into()) },
+            None => Self { wildcard: false, name },
         }
     }
 }
@@ -180,10 +174,7 @@ impl Owner {
     /// What is wrong with the text.
     pub fn parse(text: &str) -> Result<Self, Fault> {
         if text == "@" {
-            return Ok(Self {
-                name: DnsName::root(),
-                absolute: false,
-            });
+            return Ok(Self { name: DnsName::root(), absolute: false });
         }
         let (name, absolute) = read(text)?;
         no_asterisk(&Pattern::split(name.clone()).name, text)?;
@@ -195,11 +186,7 @@ impl Owner {
     /// # Errors
     /// When the whole is longer than 255 octets.
     pub fn under(&self, apex: &DnsName) -> Result<DnsName, Fault> {
-        if self.absolute {
-            Ok(self.name.clone())
-        } else {
-            self.name.below(apex)
-        }
+        if self.absolute { Ok(self.name.clone()) } else { self.name.below(apex) }
     }
 }
 
@@ -267,11 +254,7 @@ fn escaped(octets: &mut std::str::Bytes<'_>, text: &str) -> Result<u8, Fault> {
     };
     let first = octets.next().ok_or_else(wrong)?;
     if !first.is_ascii_digit() {
-        return if first.is_ascii_graphic() {
-            Ok(first)
-        } else {
-            Err(wrong())
-        };
+        return if first.is_ascii_graphic() { Ok(first) } else { Err(wrong()) };
     }
     let mut number = u16::from(first - b'0');
     for _ in 0..2 {
@@ -288,9 +271,7 @@ fn end_label(wire: &mut [u8], label_at: usize, text: &str) -> Result<(), Fault> 
         return Err(bad(format!("{text:?} has an empty label")));
     }
     if length > LABEL_OCTETS {
-        return Err(bad(format!(
-            "{text:?} has a label of {length} octets; at most 63 are allowed"
-        )));
+        return Err(bad(format!("{text:?} has a label of {length} octets; at most 63 are allowed")));
     }
     if let Some(octet) = wire.get_mut(label_at) {
         *octet = u8::try_from(length).unwrap_or(0);
@@ -301,11 +282,8 @@ fn end_label(wire: &mut [u8], label_at: usize, text: &str) -> Result<(), Fault> 
 /// Refuses `*` as a label: what is meant there cannot be told.
 fn no_asterisk(name: &DnsName, text: &str) -> Result<(), Fault> {
     if name.labels().any(|label| label == b"*") {
-        return Err(Fault::new(
-            &codes::BAD_WILDCARD,
-            format!("{text:?} has a `*` label here"),
-        )
-        .hint("a wildcard is the whole leftmost label, in records and `must-be-private` only"));
+        return Err(Fault::new(&codes::BAD_WILDCARD, format!("{text:?} has a `*` label here"))
+            .hint("a wildcard is the whole leftmost label, in records and `must-be-private` only"));
     }
     Ok(())
 }
@@ -354,17 +332,7 @@ mod tests {
 
     #[test]
     fn malformed_names_are_refused() {
-        for text in [
-            "",
-            "a..b",
-            ".a",
-            "a b",
-            "ü.example",
-            r"a\",
-            r"a\25",
-            r"a\256",
-            "a.*.b",
-        ] {
+        for text in ["", "a..b", ".a", "a b", "ü.example", r"a\", r"a\25", r"a\256", "a.*.b"] {
             assert!(DnsName::parse(text).is_err(), "{text:?}");
         }
     }
@@ -383,13 +351,7 @@ mod tests {
     #[test]
     fn owners_are_relative_without_a_final_dot() {
         let apex = DnsName::parse("a.example").unwrap();
-        let full = |text| {
-            Owner::parse(text)
-                .unwrap()
-                .under(&apex)
-                .unwrap()
-                .to_string()
-        };
+        let full = |text| Owner::parse(text).unwrap().under(&apex).unwrap().to_string();
         assert_eq!(full("@"), "a.example");
         assert_eq!(full("www"), "www.a.example");
         assert_eq!(full("*.x"), "*.x.a.example");
