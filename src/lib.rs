@@ -9,4 +9,5 @@ pub mod cache;
 pub mod zone;
 pub mod upstream;
 pub mod view;
+pub mod load;
 pub mod resolve;
