@@ -11,3 +11,4 @@ pub mod upstream;
 pub mod view;
 pub mod load;
 pub mod resolve;
+pub mod cli;
