@@ -2,6 +2,7 @@
 //!
 //! The modules stand in floor order; a floor uses lower floors only (docs/ARCHITECTURE.md).
 
+pub mod metrics;
 pub mod wire;
 pub mod config;
 pub mod azure;
@@ -11,4 +12,5 @@ pub mod upstream;
 pub mod view;
 pub mod load;
 pub mod resolve;
+pub mod server;
 pub mod cli;

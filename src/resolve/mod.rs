@@ -10,6 +10,7 @@
     allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, clippy::panic, reason = "tests may fail loudly")
 )]
 
+pub mod general;
 mod guard;
 mod observe;
 mod policy;
@@ -18,6 +19,7 @@ mod respond;
 mod walk;
 
 use std::net::{IpAddr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use observe::{Event, Observer, Silence};
 pub use raw::{Held, Raw, Scratch};
@@ -153,6 +155,23 @@ pub fn answer<R: Raw, O: Observer>(
         walk::Ended::Failed(ede) => Outcome::Reply(reply.fail(ede)),
         walk::Ended::Need(key, route) => Outcome::Need(key, route),
     }
+}
+
+/// [`answer`] with a panic contained: it is that query's SERVFAIL and an event. What serves calls this.
+pub fn contained<R: Raw, O: Observer>(
+    message: &[u8],
+    client: &Client,
+    snapshot: &Snapshot,
+    raw: &R,
+    now: Moment,
+    out: &mut [u8],
+    observer: &mut O,
+) -> Outcome {
+    let run = AssertUnwindSafe(|| answer(message, client, snapshot, raw, now, &mut *out, &mut *observer));
+    catch_unwind(run).unwrap_or_else(|_| {
+        observer.note(Event::Panicked);
+        Outcome::Reply(servfail(message, client.transport(), Ede::other("internal error"), out))
+    })
 }
 
 /// FORMERR: a bare header, since what follows it cannot be trusted.

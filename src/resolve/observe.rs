@@ -44,12 +44,20 @@ pub enum Event<'e> {
     Truncated,
     /// An extended error of the reply.
     Error(Ede),
+    /// The core panicked: a fault of ours, answered with SERVFAIL.
+    Panicked,
 }
 
 /// Takes note of events.
 pub trait Observer {
     /// Called in the order of events; an answer that needs more is observed again from the start.
     fn note(&mut self, event: Event<'_>);
+}
+
+impl<O: Observer + ?Sized> Observer for Box<O> {
+    fn note(&mut self, event: Event<'_>) {
+        (**self).note(event);
+    }
 }
 
 /// Takes note of nothing.
