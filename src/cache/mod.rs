@@ -1,0 +1,102 @@
+//! The cache: raw upstream answers by [`Key`] and nothing else (R2), bounded in octets, keys and bookkeeping included.
+//!
+//! An entry lives for its lowest TTL (R32); what one leads to in a view is worked out on every exit.
+
+mod entry;
+
+use std::sync::Arc;
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache as Sharded;
+
+pub use entry::{Entry, Limits};
+
+use crate::wire::{Key, Moment, RawAnswer};
+
+/// Octets that an entry costs beside its own: the slab's and the index's share, the `Arc`, allocator slack.
+const BOOKKEEPING_OCTETS: usize = 160;
+/// An answer larger than this is passed on but not kept.
+const MAX_ANSWER_OCTETS: usize = 64 * 1024;
+/// Likewise one of more records than this.
+const MAX_ANSWER_RECORDS: u16 = 256;
+
+/// Raw answers, shared by all threads.
+pub struct Cache {
+    entries: Option<Sharded<Box<[u8]>, Arc<Entry>, Weight, foldhash::fast::RandomState>>,
+    limits: Limits,
+}
+
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<Box<[u8]>, Arc<Entry>> for Weight {
+    fn weight(&self, key: &Box<[u8]>, entry: &Arc<Entry>) -> u64 {
+        octets_of(key, entry) as u64
+    }
+}
+
+fn octets_of(key: &[u8], entry: &Entry) -> usize {
+    key.len() + size_of::<Entry>() + entry.raw().heap_octets() + BOOKKEEPING_OCTETS
+}
+
+impl Cache {
+    /// A cache of at most `octets`; with 0 nothing is kept.
+    pub fn new(octets: u64, limits: Limits) -> Self {
+        let entries = (octets > 0).then(|| {
+            let expected = usize::try_from(octets / 512).unwrap_or(usize::MAX).clamp(64, 1 << 20);
+            let options = quick_cache::OptionsBuilder::new()
+                .weight_capacity(octets)
+                .estimated_items_capacity(expected)
+                .build()
+                .unwrap_or_else(|_| unreachable!("both capacities are set"));
+            Sharded::with_options(options, Weight, foldhash::fast::RandomState::default(), Default::default())
+        });
+        Self { entries, limits }
+    }
+
+    /// What entries are limited to.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// The live entry of a key. At `now` it has at least a second left.
+    pub fn look_up(&self, key: &Key, now: Moment) -> Option<Arc<Entry>> {
+        self.entries.as_ref()?.get(key.octets()).filter(|entry| entry.is_live(now))
+    }
+
+    /// Makes an entry of an exchange's outcome and keeps it, where it may be kept. The entry serves those who wait for
+    /// it in either case.
+    pub fn insert(&self, key: &Key, raw: RawAnswer, now: Moment) -> Arc<Entry> {
+        let entry = Arc::new(Entry::new(raw, now, &self.limits));
+        let small = entry.raw().octets().len() <= MAX_ANSWER_OCTETS && entry.raw().answers() <= MAX_ANSWER_RECORDS;
+        if let Some(entries) = self.entries.as_ref().filter(|_| small && entry.is_live(now)) {
+            entries.insert(key.octets().into(), Arc::clone(&entry));
+        }
+        entry
+    }
+
+    /// Octets held, by the same account as the bound.
+    pub fn octets(&self) -> u64 {
+        self.entries.as_ref().map_or(0, |entries| entries.weight())
+    }
+
+    /// Entries held, dead ones that were not yet replaced among them.
+    pub fn len(&self) -> usize {
+        self.entries.as_ref().map_or(0, |entries| entries.len())
+    }
+
+    /// Whether nothing is held.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Drops everything.
+    pub fn clear(&self) {
+        if let Some(entries) = &self.entries {
+            entries.clear();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

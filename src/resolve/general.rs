@@ -1,0 +1,125 @@
+//! The general path: what a stream's query needs is fetched by a worker's exchange, and the core run again (R1, R27).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+
+use super::{Client, Observer, Outcome, Scratch, contained, servfail};
+use crate::cache::{Cache, Entry, Limits};
+use crate::upstream::{Group, Mailbox, Messages, Pending, Waiter};
+use crate::view::Snapshot;
+use crate::wire::{Ede, Failure, Key, MAX_ALIASES, Moment, RawAnswer};
+
+/// The process's monotonic clock.
+#[derive(Debug, Clone, Copy)]
+pub struct Clock {
+    start: Instant,
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        // A day ahead of zero, so that no moment of a fresh process is mistaken for "never".
+        let start = Instant::now();
+        Self { start: start.checked_sub(Duration::from_secs(86_400)).unwrap_or(start) }
+    }
+}
+
+impl Clock {
+    /// Now.
+    pub fn now(&self) -> Moment {
+        Moment::from_millis(u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// What all threads that answer share.
+pub struct Shared {
+    /// The snapshot that answers leave by.
+    pub snapshot: ArcSwap<Snapshot>,
+    /// Raw answers.
+    pub cache: Cache,
+    /// Open questions.
+    pub pending: Pending<Arc<Entry>>,
+    /// The workers' mailboxes, one at least.
+    pub workers: Vec<Arc<Mailbox<Messages<Arc<Entry>>>>>,
+    /// The clock.
+    pub clock: Clock,
+}
+
+impl Shared {
+    /// The raw answer of a key, by an exchange that may be shared with others; none when the deadline came first.
+    async fn fetch(&self, key: &Key, group: &Arc<Group>, deadline: Moment) -> Option<Arc<Entry>> {
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        if self.pending.join(key, Waiter::Task(sender)) {
+            // An exchange may have ended between the look-up and the joining.
+            match self.cache.look_up(key, self.clock.now()) {
+                Some(entry) => self.close(key, &entry),
+                None => self.hand_over(key, group),
+            }
+        }
+        let left = deadline.since(self.clock.now());
+        tokio::time::timeout(left, receiver).await.ok()?.ok()
+    }
+
+    /// Leaves the question with a worker: the same one for equal keys.
+    fn hand_over(&self, key: &Key, group: &Arc<Group>) {
+        let sum = key.octets().iter().fold(0_usize, |sum, octet| sum.wrapping_mul(31).wrapping_add(usize::from(*octet)));
+        let worker = self.workers.get(sum.checked_rem(self.workers.len()).unwrap_or(0));
+        let message = Messages::Fetch(Box::new(*key), Arc::clone(group));
+        if worker.is_none_or(|worker| worker.post(message).is_err()) {
+            let full = Entry::new(RawAnswer::failed(Failure::Full), self.clock.now(), &Limits::default());
+            self.close(key, &Arc::new(full));
+        }
+    }
+
+    /// Closes a key that no worker asks.
+    fn close(&self, key: &Key, entry: &Arc<Entry>) {
+        self.pending.close(key, |waiter| self.deliver(waiter, key, entry));
+    }
+
+    /// Hands an entry to one who waits for it.
+    pub fn deliver(&self, waiter: Waiter<Arc<Entry>>, key: &Key, entry: &Arc<Entry>) {
+        match waiter {
+            // A client that left does not mind.
+            Waiter::Task(task) => drop(task.send(Arc::clone(entry))),
+            Waiter::Held(ticket) => {
+                if let Some(worker) = self.workers.get(ticket.worker) {
+                    // Its mailbox is full: the query's deadline answers it.
+                    let _ = worker.post(Messages::Done(ticket, Box::new(*key), Arc::clone(entry)));
+                }
+            }
+        }
+    }
+
+    /// Answers a message from anywhere but a UDP worker. The reply is in `out`; its length is 0 where none is owed.
+    /// `observe` makes the observer of each pass.
+    pub async fn answer(&self, message: &[u8], client: &Client, out: &mut [u8], observe: &impl Observe) -> usize {
+        let received = self.clock.now();
+        let mut fetched: Vec<(Key, Arc<Entry>)> = Vec::new();
+        loop {
+            let snapshot = self.snapshot.load_full();
+            let raw = Scratch { cache: &self.cache, fetched: &fetched };
+            let now = self.clock.now();
+            let outcome = contained(message, client, &snapshot, &raw, now, out, &mut observe.observer(client, &snapshot, now));
+            let (key, route) = match outcome {
+                Outcome::Reply(length) => return length,
+                Outcome::Discard(_) => return 0,
+                Outcome::Need(key, route) => (key, route),
+            };
+            let view = snapshot.select(client.address(), client.local());
+            let (Some(group), Some((view, _))) = (snapshot.group(route), view) else { return 0 };
+            let deadline = received.after(view.deadline(group));
+            let entry = if fetched.len() > MAX_ALIASES { None } else { self.fetch(&key, group, deadline).await };
+            match entry {
+                Some(entry) => fetched.push((key, entry)),
+                None => return servfail(message, client.transport(), Ede::NO_REACHABLE_AUTHORITY, out),
+            }
+        }
+    }
+}
+
+/// Makes the observer of each pass of a query.
+pub trait Observe: Sync {
+    /// The observer of a pass over `snapshot` at `now`.
+    fn observer<'s>(&'s self, client: &'s Client, snapshot: &'s Snapshot, now: Moment) -> Box<dyn Observer + 's>;
+}

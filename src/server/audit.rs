@@ -1,0 +1,111 @@
+//! What a serving core's events become: counters, and audit lines at a bounded rate.
+
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
+use crate::metrics::Counters;
+use crate::resolve::{Client, Event, Observer};
+use crate::view::{Blocked, Snapshot, Verdict};
+use crate::wire::{Moment, NameRef};
+
+/// Audit lines a second of one kind; the rest is counted and said with the next line.
+const LINES_PER_SECOND: u64 = 20;
+
+/// Bounds one kind of line.
+#[derive(Debug, Default)]
+pub(super) struct Rate {
+    second: AtomicU64,
+    lines: AtomicU64,
+    skipped: AtomicU64,
+}
+
+impl Rate {
+    /// How many lines were left out before this one; none when this one is left out too.
+    pub(super) fn take(&self, now: Moment) -> Option<u64> {
+        let second = now.millis() / 1_000;
+        if self.second.swap(second, Relaxed) != second {
+            self.lines.store(0, Relaxed);
+        }
+        if self.lines.fetch_add(1, Relaxed) < LINES_PER_SECOND {
+            return Some(self.skipped.swap(0, Relaxed));
+        }
+        self.skipped.fetch_add(1, Relaxed);
+        None
+    }
+}
+
+/// The rates of all threads.
+static WITHHELD: Rate = Rate { second: AtomicU64::new(0), lines: AtomicU64::new(0), skipped: AtomicU64::new(0) };
+static FOREIGN: Rate = Rate { second: AtomicU64::new(0), lines: AtomicU64::new(0), skipped: AtomicU64::new(0) };
+
+/// Observes one pass of one answer.
+pub(super) struct Audit<'a> {
+    counters: &'a Counters,
+    client: &'a Client,
+    snapshot: &'a Snapshot,
+    now: Moment,
+    view: usize,
+    /// Whether an earlier pass has told of QNAME.
+    again: bool,
+}
+
+impl<'a> Audit<'a> {
+    /// `again` when the same query was observed before, up to a raw answer that it needed.
+    pub(super) fn new(counters: &'a Counters, client: &'a Client, snapshot: &'a Snapshot, now: Moment, again: bool) -> Self {
+        Self { counters, client, snapshot, now, view: usize::MAX, again }
+    }
+
+    fn view(&self) -> &str {
+        self.snapshot.views.get(self.view).map_or("", |view| &view.name)
+    }
+}
+
+impl Observer for Audit<'_> {
+    #[inline]
+    fn note(&mut self, event: Event<'_>) {
+        match event {
+            Event::View(_, selected) => self.view = selected.view,
+            Event::Verdict(..) if std::mem::take(&mut self.again) => {}
+            Event::Verdict(name, verdict) => match verdict {
+                Verdict::Forward { foreign: true, .. } => self.foreign(name, "forwarded"),
+                Verdict::Blocked(Blocked::Unlisted) => self.foreign(name, "blocked"),
+                _ => {}
+            },
+            Event::Raw(..) | Event::Cut(_) => {}
+            Event::Need(..) => self.counters.misses.increment(),
+            Event::NoView => self.counters.no_view.increment(),
+            Event::Malformed(_) => self.counters.malformed.increment(),
+            Event::Withheld { name, address, watch } => self.withheld(name, address, watch),
+            Event::Mate(_) => self.counters.guard_mates.increment(),
+            Event::HintsRemoved(_) => self.counters.hints_removed.increment(),
+            Event::Ancestor(_) => self.counters.ancestors.increment(),
+            Event::Truncated => self.counters.truncated.increment(),
+            Event::Error(_) => {}
+            Event::Panicked => self.counters.panics.increment(),
+        }
+    }
+}
+
+impl Audit<'_> {
+    #[cold]
+    fn foreign(&mut self, name: NameRef<'_>, fate: &str) {
+        self.counters.avd_foreign.increment();
+        if let Some(skipped) = FOREIGN.take(self.now) {
+            tracing::info!(
+                action = "foreign", view = self.view(), client = %self.client.address(), name = %name, fate, skipped,
+                "an AVD resource that is neither here nor known"
+            );
+        }
+    }
+
+    #[cold]
+    fn withheld(&mut self, name: NameRef<'_>, address: Option<std::net::IpAddr>, watch: bool) {
+        if watch { self.counters.guard_watched.increment() } else { self.counters.guard_withheld.increment() }
+        if let Some(skipped) = WITHHELD.take(self.now) {
+            let address = address.map(|address| address.to_string());
+            tracing::warn!(
+                action = "withheld", view = self.view(), client = %self.client.address(), name = %name, address, watch, skipped,
+                "an address that the view does not hold for a guarded name"
+            );
+        }
+    }
+}

@@ -1,0 +1,276 @@
+//! Transports: the UDP workers and the TCP listeners, bound, run, changed and drained as one [`Server`].
+
+mod audit;
+mod held;
+pub mod socket;
+mod tcp;
+mod udp;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use arc_swap::ArcSwap;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+use crate::cache::{Cache, Limits};
+use crate::metrics::Counters;
+use crate::resolve::general::{Clock, Shared};
+use crate::upstream::{Mailbox, Pending, Servers, Streams};
+use crate::view::Snapshot;
+use tcp::TcpLimits;
+use udp::{Control, Worker};
+
+/// What a server is started with beside its snapshot.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// UDP and TCP on each.
+    pub listen: Vec<SocketAddr>,
+    /// UDP workers; 0: one for each available core.
+    pub workers: usize,
+    /// The cache's bound in octets; 0: no cache.
+    pub cache_octets: u64,
+    /// How long answers are kept at most.
+    pub limits: Limits,
+}
+
+/// Why a server could not start or change.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A listener could not be bound.
+    #[error("cannot listen on {address} over {protocol}: {source}{}", cure(source))]
+    Bind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// UDP or TCP.
+        protocol: &'static str,
+        /// What the kernel says.
+        source: io::Error,
+    },
+    /// A thread or an event loop could not be made.
+    #[error("cannot start a worker: {0}")]
+    Worker(#[source] io::Error),
+    /// A worker has ended though nobody stopped it.
+    #[error("a worker has ended")]
+    Ended,
+}
+
+/// What to do about a listener that cannot be bound.
+fn cure(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "; another process listens there, perhaps another hubdns or a stub resolver",
+        io::ErrorKind::PermissionDenied => {
+            "; grant CAP_NET_BIND_SERVICE, set the sysctl net.ipv4.ip_unprivileged_port_start, or listen on a port above 1023"
+        }
+        io::ErrorKind::AddrNotAvailable => "; it is not an address of this host",
+        _ => "",
+    }
+}
+
+/// One address that is listened on.
+struct Listener {
+    id: usize,
+    local: SocketAddr,
+    tcp: CancellationToken,
+}
+
+struct WorkerHandle {
+    control: Arc<Mailbox<Control>>,
+    thread: Option<JoinHandle<()>>,
+    /// The generation of the snapshot that it last looked at.
+    seen: Arc<AtomicU64>,
+    counters: Arc<Counters>,
+}
+
+/// A running server.
+pub struct Server {
+    shared: Arc<Shared>,
+    workers: Vec<WorkerHandle>,
+    listeners: BTreeMap<SocketAddr, Listener>,
+    next_listener: usize,
+    runtime: Handle,
+    tcp: Arc<TcpLimits>,
+    /// Snapshots that a worker may still hold.
+    old: Vec<Arc<Snapshot>>,
+}
+
+impl Server {
+    /// Binds every listener, then starts the workers. With an error nothing is left running.
+    ///
+    /// # Errors
+    /// The first listener that cannot be bound, or a thread that cannot be made.
+    pub fn start(settings: &Settings, snapshot: Snapshot, runtime: Handle) -> Result<Self, Error> {
+        let descriptors = socket::raise_descriptor_limit();
+        let available = std::thread::available_parallelism().map_or(1, usize::from);
+        let count = if settings.workers == 0 { available } else { settings.workers };
+        let servers = Arc::new(Servers::default());
+        let streams = Arc::new(Streams::new(runtime.clone()));
+        let (mut parts, mut mailboxes) = (Vec::new(), Vec::new());
+        for _ in 0..count {
+            let part = udp::Part::new().map_err(Error::Worker)?;
+            mailboxes.push(Arc::clone(&part.messages));
+            parts.push(part);
+        }
+        let shared = Arc::new(Shared {
+            snapshot: ArcSwap::from_pointee(snapshot),
+            cache: Cache::new(settings.cache_octets, settings.limits),
+            pending: Pending::default(),
+            workers: mailboxes,
+            clock: Clock::default(),
+        });
+        let mut server = Self {
+            shared: Arc::clone(&shared),
+            workers: Vec::new(),
+            listeners: BTreeMap::new(),
+            next_listener: 0,
+            runtime,
+            tcp: Arc::new(TcpLimits::for_descriptors(descriptors)),
+            old: Vec::new(),
+        };
+        let bound = server.bind(&settings.listen, count)?;
+        for (index, part) in parts.into_iter().enumerate() {
+            let handle = Worker::start(index, part, &shared, &servers, &streams).map_err(Error::Worker)?;
+            server.workers.push(handle);
+        }
+        server.add(bound);
+        Ok(server)
+    }
+
+    /// The addresses listened on, with the ports that port 0 became.
+    pub fn local_addresses(&self) -> Vec<SocketAddr> {
+        self.listeners.values().map(|listener| listener.local).collect()
+    }
+
+    /// What the threads share.
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The sum of a counter over all workers and streams.
+    pub fn counter(&self, name: &str) -> u64 {
+        let all = self.workers.iter().map(|worker| &worker.counters).chain([self.tcp.counters()]);
+        all.flat_map(|counters| counters.values()).filter(|(own, _)| *own == name).map(|(_, value)| value).sum()
+    }
+
+    /// Serves by another snapshot and on other listeners. New listeners are bound first, so that an error changes
+    /// nothing. Returns once every worker has seen the new snapshot (R5).
+    ///
+    /// # Errors
+    /// As [`Server::start`].
+    pub fn replace(&mut self, listen: &[SocketAddr], snapshot: Snapshot) -> Result<(), Error> {
+        let fresh: Vec<SocketAddr> = listen.iter().copied().filter(|address| !self.listeners.contains_key(address)).collect();
+        let bound = self.bind(&fresh, self.workers.len())?;
+        let generation = snapshot.generation;
+        let old = self.shared.snapshot.swap(Arc::new(snapshot));
+        self.add(bound);
+        let gone: Vec<SocketAddr> = self.listeners.keys().copied().filter(|address| !listen.contains(address)).collect();
+        for address in gone {
+            if let Some(listener) = self.listeners.remove(&address) {
+                listener.tcp.cancel();
+                self.tell(|| Control::Remove(listener.id));
+            }
+        }
+        self.wait_until_seen(generation)?;
+        // No worker drops a snapshot last: the old ones are kept here until nobody else holds them.
+        self.old.push(old);
+        self.sweep();
+        Ok(())
+    }
+
+    /// Frees the snapshots that nobody holds any more, on the caller's thread.
+    pub fn sweep(&mut self) {
+        self.old.retain(|old| Arc::strong_count(old) > 1);
+    }
+
+    fn wait_until_seen(&self, generation: u64) -> Result<(), Error> {
+        let until = Instant::now() + Duration::from_secs(10);
+        for worker in &self.workers {
+            worker.control.wake();
+            while worker.seen.load(Ordering::Acquire) < generation {
+                let ended = worker.thread.as_ref().is_none_or(JoinHandle::is_finished);
+                if ended || Instant::now() > until {
+                    return Err(Error::Ended);
+                }
+                std::thread::sleep(Duration::from_micros(200));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a worker has ended, which it does only by a fault of ours.
+    pub fn has_failed(&self) -> bool {
+        self.workers.iter().any(|worker| worker.thread.as_ref().is_none_or(JoinHandle::is_finished))
+    }
+
+    /// Takes no more queries, finishes what is in flight within `patience`, and ends every thread.
+    pub async fn stop(mut self, patience: Duration) {
+        for listener in self.listeners.values() {
+            listener.tcp.cancel();
+        }
+        self.tell(|| Control::Stop(patience));
+        self.tcp.drain(patience).await;
+        let threads: Vec<JoinHandle<()>> = self.workers.iter_mut().filter_map(|worker| worker.thread.take()).collect();
+        let joining = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
+        let _ = joining.await;
+    }
+
+    /// Binds all of `addresses` for `count` workers.
+    fn bind(&self, addresses: &[SocketAddr], count: usize) -> Result<Vec<Bound>, Error> {
+        addresses.iter().map(|address| Bound::new(*address, addresses, count)).collect()
+    }
+
+    fn add(&mut self, bound: Vec<Bound>) {
+        for Bound { asked, local, udp, tcp } in bound {
+            let id = self.next_listener;
+            self.next_listener += 1;
+            for (worker, socket) in self.workers.iter().zip(udp) {
+                let _ = worker.control.post(Control::Add(id, local, socket));
+            }
+            let token = CancellationToken::new();
+            tcp::listen(&self.runtime, tcp, local, &self.shared, &self.tcp, token.clone());
+            self.listeners.insert(asked, Listener { id, local, tcp: token });
+        }
+    }
+
+    fn tell(&self, control: impl Fn() -> Control) {
+        for worker in &self.workers {
+            let _ = worker.control.post(control());
+        }
+    }
+}
+
+/// A listener that is bound and not yet served.
+struct Bound {
+    asked: SocketAddr,
+    local: SocketAddr,
+    udp: Vec<std::net::UdpSocket>,
+    tcp: std::net::TcpListener,
+}
+
+impl Bound {
+    /// TCP first: it is what a second instance fails on.
+    fn new(asked: SocketAddr, all: &[SocketAddr], count: usize) -> Result<Self, Error> {
+        // `[::]` is dual-stack unless IPv4 has a wildcard listener of its own on the port (R7).
+        let v6_only = asked.is_ipv6()
+            && (!asked.ip().is_unspecified()
+                || all.iter().any(|other| other.is_ipv4() && other.ip().is_unspecified() && other.port() == asked.port()));
+        let failed = |protocol, address| move |source| Error::Bind { address, protocol, source };
+        let mut tries = 0;
+        loop {
+            let tcp = socket::bind_tcp(asked, v6_only).map_err(failed("TCP", asked))?;
+            let local = tcp.local_addr().map_err(failed("TCP", asked))?;
+            let udp: io::Result<Vec<_>> = (0..count).map(|_| socket::bind_udp(local, v6_only)).collect();
+            match udp {
+                Ok(udp) => return Ok(Self { asked, local, udp, tcp }),
+                // A free port of TCP's may be taken in UDP.
+                Err(_) if asked.port() == 0 && tries < 16 => tries += 1,
+                Err(source) => return Err(failed("UDP", asked)(source)),
+            }
+        }
+    }
+}

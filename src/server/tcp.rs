@@ -1,0 +1,317 @@
+//! DNS over TCP (RFC 7766): pipelined, concurrent, answered out of order, bounded in connections, time and questions.
+//!
+//! Whole messages of one read are answered at once and written together; what needs an upstream goes on in a task of its
+//! own and its reply leaves when it is ready.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::audit::Audit;
+use crate::metrics::Counters;
+use crate::resolve::general::{Observe, Shared};
+use crate::resolve::{Client, MAX_OCTETS, Observer, Outcome, Transport, contained, is_owed_a_reply, servfail};
+use crate::view::Snapshot;
+use crate::wire::{Ede, Moment};
+
+/// Connections in all, where the descriptors allow.
+const MAX_CONNECTIONS: usize = 4_096;
+/// Connections of one client.
+const MAX_PER_CLIENT: usize = 64;
+/// Descriptors left for UDP, upstreams and files.
+const SPARE_DESCRIPTORS: u64 = 256;
+/// How long a connection may be idle, and how long above three quarters of the bound.
+const IDLE: Duration = Duration::from_secs(10);
+const IDLE_WHEN_BUSY: Duration = Duration::from_secs(2);
+/// Within what time a message must be whole, once its first octet came.
+const FRAME: Duration = Duration::from_secs(3);
+/// How long a client may take to read its replies.
+const WRITE: Duration = Duration::from_secs(5);
+/// Questions of one connection that wait for an upstream.
+const MAX_WAITING: usize = 128;
+/// Room for one read.
+const READ_OCTETS: usize = 16 * 1024;
+/// Pause after an error of accept, such as no free descriptor.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// The bounds that all listeners share.
+pub(super) struct TcpLimits {
+    most: usize,
+    connections: Mutex<Connections>,
+    tasks: TaskTracker,
+    stopping: CancellationToken,
+    counters: Arc<Counters>,
+}
+
+#[derive(Default)]
+struct Connections {
+    next: u64,
+    open: HashMap<u64, Open>,
+    clients: HashMap<IpAddr, usize>,
+}
+
+struct Open {
+    client: IpAddr,
+    /// Milliseconds of the clock at the last message.
+    active: Arc<AtomicU64>,
+    end: CancellationToken,
+}
+
+impl TcpLimits {
+    /// Bounds for a process that may have so many descriptors.
+    pub(super) fn for_descriptors(descriptors: u64) -> Self {
+        let spare = usize::try_from(descriptors.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(usize::MAX);
+        Self {
+            most: spare.clamp(16, MAX_CONNECTIONS),
+            connections: Mutex::default(),
+            tasks: TaskTracker::new(),
+            stopping: CancellationToken::new(),
+            counters: Arc::new(Counters::default()),
+        }
+    }
+
+    pub(super) fn counters(&self) -> &Arc<Counters> {
+        &self.counters
+    }
+
+    /// Ends every connection, those with open questions when they are answered or after `patience`.
+    pub(super) async fn drain(&self, patience: Duration) {
+        self.stopping.cancel();
+        self.tasks.close();
+        let _ = timeout(patience, self.tasks.wait()).await;
+    }
+
+    /// A place for a connection; none when its client has too many. When all places are taken the connection that has
+    /// been idle for longest gives its own.
+    fn take(self: &Arc<Self>, client: IpAddr) -> Option<Place> {
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = connections.clients.entry(client).or_default();
+        if *own >= MAX_PER_CLIENT {
+            return None;
+        }
+        *own += 1;
+        if connections.open.len() >= self.most {
+            let oldest = connections.open.values().min_by_key(|open| open.active.load(Relaxed));
+            if let Some(oldest) = oldest {
+                oldest.end.cancel();
+            }
+        }
+        let id = connections.next;
+        connections.next += 1;
+        let (active, end) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
+        connections.open.insert(id, Open { client, active: Arc::clone(&active), end: end.clone() });
+        Some(Place { limits: Arc::clone(self), id, active, end })
+    }
+
+    fn idle(&self) -> Duration {
+        let open = self.connections.lock().unwrap_or_else(PoisonError::into_inner).open.len();
+        if open > self.most / 4 * 3 { IDLE_WHEN_BUSY } else { IDLE }
+    }
+}
+
+/// A connection's place; given back when dropped.
+struct Place {
+    limits: Arc<TcpLimits>,
+    id: u64,
+    active: Arc<AtomicU64>,
+    end: CancellationToken,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut connections = self.limits.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(open) = connections.open.remove(&self.id)
+            && let Some(own) = connections.clients.get_mut(&open.client)
+        {
+            *own -= 1;
+            if *own == 0 {
+                connections.clients.remove(&open.client);
+            }
+        }
+    }
+}
+
+/// Accepts on a bound listener until `token` is cancelled. No error of accept ends it.
+pub(super) fn listen(
+    runtime: &Handle,
+    listener: std::net::TcpListener,
+    local: SocketAddr,
+    shared: &Arc<Shared>,
+    limits: &Arc<TcpLimits>,
+    token: CancellationToken,
+) {
+    let (shared, limits) = (Arc::clone(shared), Arc::clone(limits));
+    let _guard = runtime.enter();
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return tracing::error!(%error, %local, "a TCP listener cannot be watched"),
+    };
+    runtime.spawn(async move {
+        loop {
+            let accepted = tokio::select! {
+                () = token.cancelled() => return,
+                accepted = listener.accept() => accepted,
+            };
+            match accepted {
+                Ok((stream, source)) => {
+                    // Beyond the bounds the connection is closed at once.
+                    if let Some(place) = limits.take(source.ip().to_canonical()) {
+                        let (shared, listener_token) = (Arc::clone(&shared), token.clone());
+                        limits.tasks.spawn(async move {
+                            let _ = serve(stream, source, &shared, &place, &listener_token).await;
+                        });
+                    }
+                }
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            }
+        }
+    });
+}
+
+/// One connection's life.
+async fn serve(
+    mut stream: TcpStream,
+    source: SocketAddr,
+    shared: &Arc<Shared>,
+    place: &Place,
+    listener: &CancellationToken,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let client = Client::new(source, stream.local_addr()?, Transport::Stream);
+    let mut connection = Connection {
+        client,
+        shared,
+        limits: &place.limits,
+        input: Vec::with_capacity(READ_OCTETS),
+        output: Vec::new(),
+        reply: vec![0; MAX_OCTETS],
+        waiting: 0,
+    };
+    let (replies, mut ready) = mpsc::channel::<Vec<u8>>(MAX_WAITING);
+    let mut wakes = Instant::now() + place.limits.idle();
+    let mut ending = false;
+    loop {
+        if ending && connection.waiting == 0 {
+            return stream.shutdown().await;
+        }
+        tokio::select! {
+            () = place.end.cancelled(), if connection.waiting == 0 => return Ok(()),
+            () = place.limits.stopping.cancelled(), if !ending => ending = true,
+            () = listener.cancelled(), if !ending => ending = true,
+            () = sleep_until(wakes), if connection.waiting == 0 => return Ok(()),
+            read = stream.read_buf(&mut connection.input), if !ending => {
+                if read? == 0 {
+                    // The client has said all; what it asked is still answered (RFC 7766 §6.2.4).
+                    ending = true;
+                    continue;
+                }
+                place.active.store(shared.clock.now().millis(), Relaxed);
+                if !connection.take_messages(&replies) {
+                    return Ok(());
+                }
+                let patience = if connection.input.is_empty() { place.limits.idle() } else { FRAME };
+                wakes = Instant::now() + patience;
+            }
+            reply = ready.recv() => if let Some(reply) = reply {
+                connection.waiting -= 1;
+                connection.output.extend(reply);
+                wakes = Instant::now() + place.limits.idle();
+            },
+        }
+        if !connection.output.is_empty() {
+            timeout(WRITE, stream.write_all(&connection.output)).await.map_err(|_| io::ErrorKind::TimedOut)??;
+            connection.output.clear();
+        }
+    }
+}
+
+struct Connection<'c> {
+    client: Client,
+    shared: &'c Arc<Shared>,
+    limits: &'c Arc<TcpLimits>,
+    input: Vec<u8>,
+    output: Vec<u8>,
+    reply: Vec<u8>,
+    waiting: usize,
+}
+
+impl Connection<'_> {
+    /// Answers every whole message of the input; false when the connection is to be closed.
+    fn take_messages(&mut self, replies: &mpsc::Sender<Vec<u8>>) -> bool {
+        let mut at = 0;
+        while let Some(length) = self.input.get(at..at + 2) {
+            let length = usize::from(u16::from_be_bytes([length[0], length[1]]));
+            let Some(message) = self.input.get(at + 2..at + 2 + length) else { break };
+            at += 2 + length;
+            // What is no query to a server has no place on a stream either.
+            if !is_owed_a_reply(message) {
+                self.limits.counters.discards.increment();
+                return false;
+            }
+            let message = message.to_vec();
+            self.message(message, replies);
+        }
+        self.input.drain(..at);
+        true
+    }
+
+    fn message(&mut self, message: Vec<u8>, replies: &mpsc::Sender<Vec<u8>>) {
+        let (shared, client, counters) = (self.shared, self.client, &self.limits.counters);
+        counters.queries.increment();
+        let now = shared.clock.now();
+        let snapshot = shared.snapshot.load();
+        let mut audit = Audit::new(counters, &client, &snapshot, now, false);
+        let outcome = contained(&message, &client, &snapshot, &shared.cache, now, &mut self.reply, &mut audit);
+        let length = match outcome {
+            Outcome::Reply(length) => length,
+            Outcome::Discard(_) => 0,
+            Outcome::Need(..) if self.waiting >= MAX_WAITING => {
+                counters.full.increment();
+                servfail(&message, Transport::Stream, Ede::other("too many queries wait"), &mut self.reply)
+            }
+            Outcome::Need(..) => {
+                self.waiting += 1;
+                let (shared, limits, replies) = (Arc::clone(shared), Arc::clone(self.limits), replies.clone());
+                self.limits.tasks.spawn(async move {
+                    let mut out = vec![0; MAX_OCTETS];
+                    let length = shared.answer(&message, &client, &mut out, &LaterPasses(&limits.counters)).await;
+                    let mut framed = Vec::new();
+                    frame(&mut framed, out.get(..length).unwrap_or(&[]));
+                    // A client that left does not mind.
+                    let _ = replies.send(framed).await;
+                });
+                return;
+            }
+        };
+        counters.replies.increment();
+        frame(&mut self.output, self.reply.get(..length).unwrap_or(&[]));
+    }
+}
+
+/// Observes a query after its first pass, which its connection observed.
+struct LaterPasses<'c>(&'c Counters);
+
+impl Observe for LaterPasses<'_> {
+    fn observer<'s>(&'s self, client: &'s Client, snapshot: &'s Snapshot, now: Moment) -> Box<dyn Observer + 's> {
+        Box::new(Audit::new(self.0, client, snapshot, now, true))
+    }
+}
+
+/// Appends a message with its length in front (RFC 1035 §4.2.2); nothing for an empty one.
+fn frame(output: &mut Vec<u8>, message: &[u8]) {
+    if !message.is_empty() {
+        output.extend((message.len() as u16).to_be_bytes());
+        output.extend(message);
+    }
+}

@@ -1,0 +1,433 @@
+//! A UDP worker: one thread, its own sockets of every listener, its own exchanges, one event loop.
+//!
+//! Owned names and cached answers leave on the spot. What needs an upstream is held here while this worker's exchange,
+//! or another's of the same key, brings it; then the core runs again on the snapshot of that moment (R5).
+
+use std::io;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::AsRawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::Cache as Cached;
+use mio::unix::SourceFd;
+use mio::{Events, Interest, Poll, Token, Waker};
+
+use super::WorkerHandle;
+use super::audit::Audit;
+use super::held::{Arrival, HeldQueries};
+use super::socket::{BATCH, Inbox, Outbox, Peer};
+use crate::cache::Entry;
+use crate::metrics::Counters;
+use crate::resolve::general::Shared;
+use crate::resolve::{Client, Outcome, Scratch, Transport, contained, servfail};
+use crate::upstream::{Asked, Exchanges, Finished, Mailbox, Messages, Servers, Streams, Ticket, Waiter};
+use crate::view::{Route, Snapshot};
+use crate::wire::{Ede, Key, MAX_ALIASES, Moment};
+
+/// Tokens: mail, then listeners, then upstream sockets.
+const MAIL: Token = Token(0);
+const FIRST_LISTENER: usize = 1;
+const FIRST_SOCKET: usize = 1 << 20;
+/// Messages that wait for a worker at most.
+const MAX_MESSAGES: usize = 65_536;
+/// Batches of one listener before the others get their turn.
+const BATCHES_PER_TURN: usize = 8;
+
+/// What the server tells a worker.
+pub(super) enum Control {
+    /// Serve a socket that is bound to the local address.
+    Add(usize, SocketAddr, UdpSocket),
+    /// Stop serving a listener.
+    Remove(usize),
+    /// Finish what is held within this time, then end.
+    Stop(Duration),
+}
+
+/// What exists of a worker before its thread does.
+pub(super) struct Part {
+    poll: Poll,
+    pub(super) messages: Arc<Mailbox<Messages<Arc<Entry>>>>,
+    control: Arc<Mailbox<Control>>,
+}
+
+impl Part {
+    pub(super) fn new() -> io::Result<Self> {
+        let poll = Poll::new()?;
+        // One eventfd for both boxes: each wake looks into both.
+        let waker = Arc::new(Waker::new(poll.registry(), MAIL)?);
+        let messages = Mailbox::new(Arc::clone(&waker), MAX_MESSAGES);
+        let control = Mailbox::new(waker, 1_024);
+        Ok(Self { poll, messages, control })
+    }
+}
+
+struct Listener {
+    id: usize,
+    local: SocketAddr,
+    socket: UdpSocket,
+    outbox: Outbox,
+}
+
+/// One worker.
+pub(super) struct Worker {
+    index: usize,
+    shared: Arc<Shared>,
+    poll: Poll,
+    messages: Arc<Mailbox<Messages<Arc<Entry>>>>,
+    control: Arc<Mailbox<Control>>,
+    listeners: Vec<Listener>,
+    inbox: Inbox,
+    held: HeldQueries,
+    exchanges: Exchanges<Arc<Entry>>,
+    ended: Vec<Finished>,
+    resumed: Vec<(Ticket, Key, Arc<Entry>)>,
+    /// Sockets that may have more to read.
+    again: Vec<Token>,
+    counters: Arc<Counters>,
+    seen: Arc<AtomicU64>,
+    stops: Option<Moment>,
+}
+
+impl Worker {
+    /// Starts the thread of worker `index`.
+    pub(super) fn start(
+        index: usize,
+        part: Part,
+        shared: &Arc<Shared>,
+        servers: &Arc<Servers>,
+        streams: &Arc<Streams>,
+    ) -> io::Result<WorkerHandle> {
+        let counters = Arc::new(Counters::default());
+        let seen = Arc::new(AtomicU64::new(0));
+        let control = Arc::clone(&part.control);
+        let exchanges =
+            Exchanges::new(FIRST_SOCKET, Arc::clone(servers), Arc::clone(streams), Arc::clone(&part.messages));
+        let worker = Self {
+            index,
+            shared: Arc::clone(shared),
+            poll: part.poll,
+            messages: part.messages,
+            control: part.control,
+            listeners: Vec::new(),
+            inbox: Inbox::default(),
+            held: HeldQueries::new(index),
+            exchanges,
+            ended: Vec::new(),
+            resumed: Vec::new(),
+            again: Vec::new(),
+            counters: Arc::clone(&counters),
+            seen: Arc::clone(&seen),
+            stops: None,
+        };
+        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run())?;
+        Ok(WorkerHandle { control, thread: Some(thread), seen, counters })
+    }
+
+    fn run(mut self) {
+        let mut events = Events::with_capacity(1_024);
+        let shared = Arc::clone(&self.shared);
+        let mut snapshot = Cached::new(&shared.snapshot);
+        let (mut mail, mut controls) = (Vec::new(), Vec::new());
+        let mut tokens = Vec::new();
+        loop {
+            if let Err(error) = self.poll.poll(&mut events, self.patience())
+                && error.kind() != io::ErrorKind::Interrupted
+            {
+                tracing::error!(%error, worker = self.index, "the event loop failed");
+                return;
+            }
+            let now = self.shared.clock.now();
+            let current = Arc::clone(snapshot.load());
+            self.seen.store(current.generation, Ordering::Release);
+            tokens.clear();
+            tokens.append(&mut self.again);
+            tokens.extend(events.iter().map(|event| event.token()));
+            for token in &tokens {
+                match *token {
+                    MAIL => {
+                        self.controls(&mut controls, now);
+                        self.mail(&current, &mut mail, now);
+                    }
+                    Token(index) if index >= FIRST_SOCKET => self.upstream(*token, now),
+                    Token(index) => self.listener(&current, index - FIRST_LISTENER, now),
+                }
+            }
+            self.exchanges.expire(self.poll.registry(), now, &mut self.ended);
+            self.settle(&current, now);
+            self.expire(now);
+            self.flush();
+            if self.stops.is_some_and(|stops| now >= stops || self.held.len() == 0) {
+                return;
+            }
+        }
+    }
+
+    /// How long the event loop may sleep.
+    fn patience(&self) -> Option<Duration> {
+        if !self.again.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let timers = [self.exchanges.next_timer(), self.held.next_deadline(), self.stops];
+        let next = timers.into_iter().flatten().min()?;
+        // A moment is a millisecond: sleep into it, not to its beginning.
+        Some(next.since(self.shared.clock.now()) + Duration::from_millis(1))
+    }
+
+    fn controls(&mut self, controls: &mut Vec<Control>, now: Moment) {
+        self.control.take(controls);
+        for control in controls.drain(..) {
+            match control {
+                Control::Add(id, local, socket) => self.add(id, local, socket),
+                Control::Remove(id) => self.remove(id),
+                Control::Stop(patience) => {
+                    self.stops = Some(now.after(patience));
+                    self.read_to_the_end(now);
+                }
+            }
+        }
+    }
+
+    fn add(&mut self, id: usize, local: SocketAddr, socket: UdpSocket) {
+        let token = Token(FIRST_LISTENER + id);
+        if let Err(error) = self.poll.registry().register(&mut SourceFd(&socket.as_raw_fd()), token, Interest::READABLE) {
+            tracing::error!(%error, %local, "a listener cannot be watched");
+            return;
+        }
+        self.listeners.push(Listener { id, local, socket, outbox: Outbox::default() });
+        // What came between bind and now raised no event.
+        self.again.push(token);
+    }
+
+    /// Takes what was already received, so that nothing accepted is lost, and closes the socket.
+    fn remove(&mut self, id: usize) {
+        let current = self.shared.snapshot.load_full();
+        let now = self.shared.clock.now();
+        self.listener(&current, id, now);
+        if let Some(index) = self.listeners.iter().position(|listener| listener.id == id) {
+            let mut listener = self.listeners.swap_remove(index);
+            listener.outbox.flush(&listener.socket);
+            let _ = self.poll.registry().deregister(&mut SourceFd(&listener.socket.as_raw_fd()));
+        }
+    }
+
+    fn read_to_the_end(&mut self, now: Moment) {
+        let current = self.shared.snapshot.load_full();
+        let ids: Vec<usize> = self.listeners.iter().map(|listener| listener.id).collect();
+        for id in ids {
+            self.listener(&current, id, now);
+            if let Some(listener) = self.listeners.iter().find(|listener| listener.id == id) {
+                let _ = self.poll.registry().deregister(&mut SourceFd(&listener.socket.as_raw_fd()));
+            }
+        }
+    }
+
+    fn mail(&mut self, snapshot: &Snapshot, mail: &mut Vec<Messages<Arc<Entry>>>, now: Moment) {
+        self.messages.take(mail);
+        for message in mail.drain(..) {
+            match message {
+                Messages::Fetch(key, group) => {
+                    if let Asked::Ended(finished) = self.exchanges.ask(self.poll.registry(), &key, &group, now) {
+                        self.ended.push(*finished);
+                    }
+                }
+                Messages::Done(ticket, key, entry) => self.resumed.push((ticket, *key, entry)),
+                Messages::Stream(reply) => self.ended.extend(self.exchanges.streamed(self.poll.registry(), reply, now)),
+            }
+        }
+        self.settle(snapshot, now);
+    }
+
+    fn upstream(&mut self, token: Token, now: Moment) {
+        if self.exchanges.readable(self.poll.registry(), token, now, &mut self.ended) {
+            self.again.push(token);
+        }
+    }
+
+    /// Reads a listener's datagrams and answers them.
+    fn listener(&mut self, snapshot: &Snapshot, id: usize, now: Moment) {
+        let Some(index) = self.listeners.iter().position(|listener| listener.id == id) else { return };
+        for _ in 0..BATCHES_PER_TURN {
+            let received = self.inbox.receive(&self.listeners[index].socket);
+            let count = match received {
+                Ok(count) => count,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                // An ICMP error of an earlier reply; the socket goes on.
+                Err(_) => continue,
+            };
+            for datagram in 0..count {
+                self.datagram(snapshot, index, datagram, now);
+            }
+            self.flush_listener(index);
+            if count < BATCH {
+                return;
+            }
+        }
+        self.again.push(Token(FIRST_LISTENER + id));
+    }
+
+    fn datagram(&mut self, snapshot: &Snapshot, index: usize, datagram: usize, now: Moment) {
+        let Some(listener) = self.listeners.get_mut(index) else { return };
+        let Some(received) = self.inbox.get(datagram) else { return };
+        let Some(source) = received.peer.address() else { return };
+        self.counters.queries.increment();
+        let local = SocketAddr::new(received.local.unwrap_or(listener.local.ip()), listener.local.port());
+        let client = Client::new(source, local, Transport::Udp);
+        let out = listener.outbox.buffer();
+        let mut audit = Audit::new(&self.counters, &client, snapshot, now, false);
+        let outcome = contained(received.octets, &client, snapshot, &self.shared.cache, now, out, &mut audit);
+        match outcome {
+            Outcome::Reply(length) => {
+                listener.outbox.push(length, received.peer, received.local, listener.local.is_ipv6());
+                self.counters.replies.increment();
+            }
+            Outcome::Discard(_) => self.counters.discards.increment(),
+            Outcome::Need(key, route) => {
+                let (peer, at) = (received.peer, received.local);
+                let arrival = Arrival { message: received.octets, peer, local: at, listener: listener.id, client };
+                let deadline = deadline(snapshot, &client, route, now);
+                match self.held.hold(&arrival, now, deadline) {
+                    Some(ticket) => self.need(snapshot, ticket, &key, route, now),
+                    None => {
+                        self.counters.full.increment();
+                        let length = servfail(received.octets, Transport::Udp, FULL, listener.outbox.buffer());
+                        listener.outbox.push(length, peer, at, listener.local.is_ipv6());
+                    }
+                }
+            }
+        }
+        if self.listeners.get(index).is_some_and(|listener| listener.outbox.is_full()) {
+            self.flush_listener(index);
+        }
+    }
+
+    /// Has a key asked for a held query, or joins whoever asks it.
+    fn need(&mut self, snapshot: &Snapshot, ticket: Ticket, key: &Key, route: Route, now: Moment) {
+        let Some(group) = snapshot.group(route) else { return };
+        if !self.shared.pending.join(key, Waiter::Held(ticket)) {
+            return;
+        }
+        // Another worker's exchange may have ended between the look-up and the joining.
+        if let Some(entry) = self.shared.cache.look_up(key, now) {
+            self.close(key, &entry);
+        } else if let Asked::Ended(finished) = self.exchanges.ask(self.poll.registry(), key, group, now) {
+            self.ended.push(*finished);
+        }
+    }
+
+    /// Keeps what exchanges brought and answers all who wait for it.
+    fn settle(&mut self, snapshot: &Snapshot, now: Moment) {
+        while !self.ended.is_empty() || !self.resumed.is_empty() {
+            let mut ended = std::mem::take(&mut self.ended);
+            for finished in ended.drain(..) {
+                let entry = self.shared.cache.insert(&finished.key, finished.raw, now);
+                self.close(&finished.key, &entry);
+            }
+            if self.ended.is_empty() {
+                self.ended = ended;
+            }
+            let mut resumed = std::mem::take(&mut self.resumed);
+            for (ticket, key, entry) in resumed.drain(..) {
+                self.resume(snapshot, ticket, key, entry, now);
+            }
+            if self.resumed.is_empty() {
+                self.resumed = resumed;
+            }
+        }
+    }
+
+    fn close(&mut self, key: &Key, entry: &Arc<Entry>) {
+        let (shared, resumed, index) = (&self.shared, &mut self.resumed, self.index);
+        shared.pending.close(key, |waiter| match waiter {
+            Waiter::Held(ticket) if ticket.worker == index => resumed.push((ticket, *key, Arc::clone(entry))),
+            waiter => shared.deliver(waiter, key, entry),
+        });
+    }
+
+    /// Runs the core again for a held query.
+    fn resume(&mut self, snapshot: &Snapshot, ticket: Ticket, key: Key, entry: Arc<Entry>, now: Moment) {
+        let Some(held) = self.held.get_mut(ticket) else { return };
+        held.fetched.push((key, entry));
+        let Some(index) = self.listeners.iter().position(|listener| listener.id == held.listener) else {
+            return self.held.release(ticket);
+        };
+        if self.listeners[index].outbox.is_full() {
+            self.flush_listener(index);
+        }
+        let Some(held) = self.held.get_mut(ticket) else { return };
+        let listener = &mut self.listeners[index];
+        let raw = Scratch { cache: &self.shared.cache, fetched: &held.fetched };
+        let out = listener.outbox.buffer();
+        let mut audit = Audit::new(&self.counters, &held.client, snapshot, now, true);
+        let outcome = contained(&held.message, &held.client, snapshot, &raw, now, out, &mut audit);
+        let length = match outcome {
+            Outcome::Reply(length) => length,
+            Outcome::Discard(_) => 0,
+            Outcome::Need(key, route) if held.fetched.len() <= MAX_ALIASES => {
+                return self.need(snapshot, ticket, &key, route, now);
+            }
+            Outcome::Need(..) => servfail(&held.message, Transport::Udp, FULL, listener.outbox.buffer()),
+        };
+        self.reply(ticket, index, length);
+    }
+
+    /// The deadlines of held queries.
+    fn expire(&mut self, now: Moment) {
+        while let Some(ticket) = self.held.expired(now) {
+            self.counters.late.increment();
+            let Some(held) = self.held.get_mut(ticket) else { continue };
+            let Some(index) = self.listeners.iter().position(|listener| listener.id == held.listener) else {
+                self.held.release(ticket);
+                continue;
+            };
+            if self.listeners[index].outbox.is_full() {
+                self.flush_listener(index);
+            }
+            let Some(held) = self.held.get_mut(ticket) else { continue };
+            let out = self.listeners[index].outbox.buffer();
+            let length = servfail(&held.message, Transport::Udp, Ede::NO_REACHABLE_AUTHORITY, out);
+            self.reply(ticket, index, length);
+        }
+    }
+
+    /// Sends what is in the outbox's buffer to a held query's client and lets the query go.
+    fn reply(&mut self, ticket: Ticket, index: usize, length: usize) {
+        if let (Some(held), Some(listener)) = (self.held.get_mut(ticket), self.listeners.get_mut(index))
+            && length > 0
+        {
+            let (peer, local): (Peer, _) = (held.peer, held.local);
+            listener.outbox.push(length, peer, local, listener.local.is_ipv6());
+            self.counters.replies.increment();
+        }
+        self.held.release(ticket);
+    }
+
+    fn flush(&mut self) {
+        for index in 0..self.listeners.len() {
+            self.flush_listener(index);
+        }
+    }
+
+    fn flush_listener(&mut self, index: usize) {
+        if let Some(listener) = self.listeners.get_mut(index).filter(|listener| !listener.outbox.is_empty()) {
+            let dropped = listener.outbox.flush(&listener.socket);
+            if dropped > 0 {
+                self.counters.unsent.add(dropped as u64);
+            }
+        }
+    }
+}
+
+/// Our own queue is full.
+const FULL: Ede = Ede::other("too many queries wait");
+
+/// When a query that needs this route is answered at the latest.
+fn deadline(snapshot: &Snapshot, client: &Client, route: Route, now: Moment) -> Moment {
+    let view = snapshot.select(client.address(), client.local());
+    let wait = match (view, snapshot.group(route)) {
+        (Some((view, _)), Some(group)) => view.deadline(group),
+        _ => Duration::ZERO,
+    };
+    now.after(wait)
+}

@@ -1,0 +1,23 @@
+//! Asking upstreams: who they are, tries and failures, sockets, equal questions once (R27–R31).
+//!
+//! An exchange belongs to a [`crate::wire::Key`], never to a client or a view. [`Exchanges`] is one worker's share of
+//! them, driven by that worker's event loop: no task, no allocation and no lock but the one of [`Pending`] a query.
+//! What is not a datagram (TCP after a truncated reply) runs on tokio and comes back through a [`Mailbox`].
+
+mod datagram;
+mod exchange;
+mod group;
+mod mailbox;
+mod pending;
+mod servers;
+mod stream;
+
+pub use exchange::{Asked, Exchanges, Finished, Messages};
+pub use group::{CaseMixing, Group, Policy, Server, Transport};
+pub use mailbox::Mailbox;
+pub use pending::{Pending, Ticket, Waiter};
+pub use servers::{ServerState, Servers};
+pub use stream::{StreamReply, Streams};
+
+/// UDP payload size that upstreams are offered, in octets; larger replies are not taken (DNS flag day 2020).
+pub const PAYLOAD_OCTETS: usize = 1_232;

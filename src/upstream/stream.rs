@@ -1,0 +1,201 @@
+//! TCP to upstream servers (RFC 7766): one connection a server, pipelined, reused, opened when first needed.
+//!
+//! Runs on tokio, off the workers; a worker hands over a question and gets the reply by the closure that it gave.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, sleep_until, timeout};
+
+use crate::wire::Moment;
+
+/// Questions that wait for a connection's attention.
+const QUEUE: usize = 256;
+/// Questions open on one connection.
+const MAX_OPEN: usize = 128;
+/// How long an unused connection is kept.
+const IDLE: Duration = Duration::from_secs(10);
+/// How long connecting may take.
+const CONNECT: Duration = Duration::from_secs(3);
+
+/// What a stream brought for an exchange.
+#[derive(Debug)]
+pub struct StreamReply {
+    /// The exchange's slot.
+    pub slot: u32,
+    /// Tells a slot's exchanges apart.
+    pub serial: u32,
+    /// Index of the server in its group.
+    pub server: usize,
+    /// When the question was handed over.
+    pub sent: Moment,
+    /// The message, its id as asked.
+    pub message: io::Result<Vec<u8>>,
+}
+
+type Done = Box<dyn FnOnce(io::Result<Vec<u8>>) + Send>;
+
+struct Request {
+    query: Vec<u8>,
+    deadline: Instant,
+    done: Done,
+    /// It was already on a connection that its server closed.
+    again: bool,
+}
+
+/// The connections of all workers.
+pub struct Streams {
+    runtime: Handle,
+    connections: Mutex<HashMap<SocketAddr, mpsc::Sender<Request>>>,
+}
+
+impl Streams {
+    /// None yet; they run on `runtime`.
+    pub fn new(runtime: Handle) -> Self {
+        Self { runtime, connections: Mutex::new(HashMap::new()) }
+    }
+
+    /// Asks a server; `done` is called once, from another thread, within `budget`.
+    pub fn ask(
+        self: &Arc<Self>,
+        server: SocketAddr,
+        query: Vec<u8>,
+        budget: Duration,
+        done: impl FnOnce(io::Result<Vec<u8>>) + Send + 'static,
+    ) {
+        let deadline = Instant::now() + budget;
+        self.hand_over(server, Request { query, deadline, done: Box::new(done), again: false });
+    }
+
+    fn hand_over(self: &Arc<Self>, server: SocketAddr, request: Request) {
+        let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        let request = match connections.get(&server) {
+            None => request,
+            Some(connection) => match connection.try_send(request) {
+                Ok(()) => return,
+                Err(mpsc::error::TrySendError::Closed(request)) => request,
+                Err(mpsc::error::TrySendError::Full(request)) => {
+                    drop(connections);
+                    return (request.done)(Err(io::ErrorKind::WouldBlock.into()));
+                }
+            },
+        };
+        let (sender, receiver) = mpsc::channel(QUEUE);
+        // An empty queue has room.
+        let _ = sender.try_send(request);
+        connections.insert(server, sender);
+        drop(connections);
+        let streams = Arc::clone(self);
+        self.runtime.spawn(async move { serve(&streams, server, receiver).await });
+    }
+}
+
+/// A connection's life.
+async fn serve(streams: &Arc<Streams>, server: SocketAddr, mut requests: mpsc::Receiver<Request>) {
+    let mut open: HashMap<u16, Request> = HashMap::new();
+    let error = match timeout(CONNECT, TcpStream::connect(server)).await {
+        Ok(Ok(stream)) => {
+            let _ = stream.set_nodelay(true);
+            exchange(stream, &mut requests, &mut open).await
+        }
+        Ok(Err(error)) => error,
+        Err(_) => io::ErrorKind::TimedOut.into(),
+    };
+    requests.close();
+    let answered_before = open.values().any(|request| !request.again) && error.kind() == io::ErrorKind::UnexpectedEof;
+    while let Ok(request) = requests.try_recv() {
+        if error.kind() == io::ErrorKind::UnexpectedEof && !request.again {
+            streams.hand_over(server, Request { again: true, ..request });
+        } else {
+            (request.done)(Err(error.kind().into()));
+        }
+    }
+    for (_, request) in open {
+        // A server may close an idle connection just as a question goes out (RFC 7766 §6.2.4): once more.
+        if answered_before && !request.again {
+            streams.hand_over(server, Request { again: true, ..request });
+        } else {
+            (request.done)(Err(error.kind().into()));
+        }
+    }
+}
+
+/// Reads and writes until the connection ends, and returns why.
+async fn exchange(stream: TcpStream, requests: &mut mpsc::Receiver<Request>, open: &mut HashMap<u16, Request>) -> io::Error {
+    let (mut reader, mut writer) = stream.into_split();
+    let (frames, mut received) = mpsc::channel(MAX_OPEN);
+    let reading = tokio::spawn(async move {
+        loop {
+            let frame = read_frame(&mut reader).await;
+            let ends = frame.is_err();
+            if frames.send(frame).await.is_err() || ends {
+                return;
+            }
+        }
+    });
+    let mut next_id: u16 = rand::random();
+    let ended = loop {
+        let earliest = open.values().map(|request| request.deadline).min();
+        let wakes = earliest.unwrap_or_else(|| Instant::now() + IDLE);
+        tokio::select! {
+            request = requests.recv(), if open.len() < MAX_OPEN => {
+                let Some(request) = request else { break io::ErrorKind::ConnectionAborted.into() };
+                while open.contains_key(&next_id) {
+                    next_id = next_id.wrapping_add(1);
+                }
+                let frame = framed(&request.query, next_id);
+                open.insert(next_id, request);
+                next_id = rand::random();
+                if let Err(error) = writer.write_all(&frame).await {
+                    break error;
+                }
+            }
+            frame = received.recv() => match frame {
+                Some(Ok(mut message)) => {
+                    let id = message.first_chunk::<2>().map(|id| u16::from_be_bytes(*id));
+                    if let Some(request) = id.and_then(|id| open.remove(&id)) {
+                        if let (Some(place), Some(own)) = (message.first_chunk_mut::<2>(), request.query.first_chunk::<2>()) {
+                            *place = *own;
+                        }
+                        (request.done)(Ok(message));
+                    }
+                }
+                Some(Err(error)) => break error,
+                None => break io::ErrorKind::UnexpectedEof.into(),
+            },
+            () = sleep_until(wakes) => {
+                if open.is_empty() {
+                    break io::ErrorKind::UnexpectedEof.into();
+                }
+                // A connection that let a question run out of time is not used again.
+                break io::ErrorKind::TimedOut.into();
+            }
+        }
+    };
+    reading.abort();
+    ended
+}
+
+async fn read_frame(reader: &mut OwnedReadHalf) -> io::Result<Vec<u8>> {
+    let length = reader.read_u16().await?;
+    let mut message = vec![0; usize::from(length)];
+    reader.read_exact(&mut message).await?;
+    Ok(message)
+}
+
+/// A query with its length in front (RFC 1035 §4.2.2) and an id of this connection.
+fn framed(query: &[u8], id: u16) -> Vec<u8> {
+    let mut frame = Vec::with_capacity(query.len() + 2);
+    frame.extend((query.len() as u16).to_be_bytes());
+    frame.extend(id.to_be_bytes());
+    frame.extend(query.get(2..).unwrap_or(&[]));
+    frame
+}

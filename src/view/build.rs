@@ -1,0 +1,200 @@
+//! [`SnapshotPlan`] → [`Snapshot`]: the indexes that make a look-up cheap.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::index::Union;
+use super::plan::{SnapshotPlan, ViewPlan};
+use super::select::Selector;
+use super::snapshot::{Entry, ForwardRoute, Hit, NameMap, NameSet, Route, Snapshot, View};
+use crate::upstream::Group;
+use crate::wire::{Name, NameRef, Template, Ttl, rtype};
+use crate::zone::avd::Kind;
+use crate::zone::{Endpoint, State, reverse};
+
+impl Snapshot {
+    /// Builds all indexes. The plan was checked by its loader; of two entries for one name the first wins.
+    pub fn build(plan: SnapshotPlan) -> Self {
+        let selector = Selector::new(&plan.views);
+        let union = Union::new(&plan.views);
+        let groups: Vec<Arc<Group>> = plan.groups.into_iter().map(Arc::new).collect();
+        let routes: Vec<Route> =
+            groups.iter().enumerate().map(|(group, servers)| Route { group, id: servers.route_id() }).collect();
+        Self {
+            generation: plan.generation,
+            views: plan.views.into_iter().map(|view| view_of(view, &routes)).collect(),
+            groups,
+            clouds: plan.clouds,
+            known: plan.known.into_iter().collect(),
+            selector,
+            union,
+            local_reverse: reverse::local_zones().collect(),
+        }
+    }
+}
+
+fn view_of(plan: ViewPlan, routes: &[Route]) -> View {
+    let route = |group: usize| routes.get(group).copied().unwrap_or(Route { group, id: crate::wire::RouteId(0) });
+    let (resource_of, addresses, guids) = resources(&plan.endpoints);
+    let forwards = plan.forwards.iter().map(|forward| ForwardRoute {
+        suffix: forward.suffix.clone(),
+        route: route(forward.group),
+        origin: forward.origin.clone(),
+    });
+    let forwards: Vec<ForwardRoute> = forwards.collect();
+    let (pointers, above_pointers) = pointers(&plan);
+    let has_global = plan.endpoints.iter().any(|endpoint| endpoint.kind == Kind::Global && endpoint.state == State::Private);
+    View {
+        names: names(&plan, &forwards),
+        name: plan.name,
+        origin: plan.origin,
+        networks: plan.networks,
+        listeners: plan.listeners,
+        private: plan.private,
+        unlisted: plan.unlisted,
+        guard: plan.guard,
+        reply_within: plan.reply_within,
+        keep_warm: plan.keep_warm,
+        default_route: route(plan.upstream),
+        reverse: plan.reverse.map(route),
+        forwards,
+        endpoints: plan.endpoints,
+        zones: plan.zones,
+        pointers,
+        above_pointers,
+        resource_of,
+        addresses,
+        guids,
+        must_be_private: plan.must_be_private,
+        private_ranges: plan.private_ranges,
+        has_global,
+    }
+}
+
+/// The one map of a view's names.
+fn names(plan: &ViewPlan, forwards: &[ForwardRoute]) -> NameMap<Entry> {
+    let mut names: NameMap<Entry> = NameMap::default();
+    let mut above: Vec<(Name, bool)> = Vec::new();
+    for (index, (zone, _)) in plan.zones.iter().enumerate() {
+        names.entry(zone.apex().to_owned()).or_default().suffix.zone.get_or_insert(index);
+        above.push((zone.apex().to_owned(), false));
+        if let Some(public) = zone.public() {
+            names.entry(public.to_owned()).or_default().suffix.public.get_or_insert(index);
+            above.push((public.to_owned(), false));
+        }
+    }
+    for (index, forward) in forwards.iter().enumerate() {
+        names.entry(forward.suffix.clone()).or_default().suffix.route.get_or_insert(index);
+    }
+    for (endpoint, record, name) in records(&plan.endpoints) {
+        let zone = deepest_zone(plan, name.as_ref());
+        let hit = Hit { endpoint, record, zone };
+        let Some(entry) = plan.endpoints.get(endpoint).and_then(|endpoint| endpoint.records.get(record)) else { continue };
+        let place = names.entry(name.clone()).or_default();
+        if entry.wildcard {
+            place.suffix.wildcard.get_or_insert(hit);
+            place.above = true;
+            place.above_endpoint = true;
+        } else {
+            place.exact.get_or_insert(hit);
+        }
+        above.push((name.clone(), true));
+    }
+    for (name, endpoint) in above {
+        for parent in name.as_ref().suffixes().skip(1).filter(|parent| !parent.is_root()) {
+            let place = names.entry(parent.to_owned()).or_default();
+            place.above = true;
+            place.above_endpoint |= endpoint;
+        }
+    }
+    names
+}
+
+/// (endpoint, record, name) of every name of every record.
+fn records(endpoints: &[Arc<Endpoint>]) -> impl Iterator<Item = (usize, usize, &Name)> {
+    endpoints.iter().enumerate().flat_map(|(endpoint, data)| {
+        let records = data.records.iter().enumerate();
+        records.flat_map(move |(record, data)| data.names.iter().map(move |name| (endpoint, record, name)))
+    })
+}
+
+fn deepest_zone(plan: &ViewPlan, name: NameRef<'_>) -> Option<usize> {
+    let holding = plan.zones.iter().enumerate().filter(|(_, (zone, _))| name.is_at_or_below(zone.apex()));
+    holding.max_by_key(|(_, (zone, _))| zone.apex().octets().len()).map(|(index, _)| index)
+}
+
+type Resources = (Vec<usize>, Vec<Vec<IpAddr>>, HashMap<u128, usize, foldhash::fast::RandomState>);
+
+/// Which endpoints lead to one resource: those that name it alike, or share a GUID.
+fn resources(endpoints: &[Arc<Endpoint>]) -> Resources {
+    let mut by_name: HashMap<&str, usize> = HashMap::new();
+    let mut guids: HashMap<u128, usize, foldhash::fast::RandomState> = HashMap::default();
+    let (mut resource_of, mut addresses): (Vec<usize>, Vec<Vec<IpAddr>>) = (Vec::new(), Vec::new());
+    for endpoint in endpoints {
+        let own_guids = endpoint.guids();
+        let named = endpoint.resource.as_deref().and_then(|resource| by_name.get(resource)).copied();
+        let shared = own_guids.iter().find_map(|guid| guids.get(guid)).copied();
+        let index = named.or(shared).unwrap_or_else(|| {
+            addresses.push(Vec::new());
+            addresses.len().saturating_sub(1)
+        });
+        if let Some(resource) = endpoint.resource.as_deref() {
+            by_name.entry(resource).or_insert(index);
+        }
+        for guid in own_guids {
+            guids.entry(guid).or_insert(index);
+        }
+        resource_of.push(index);
+        if let Some(held) = addresses.get_mut(index) {
+            held.extend(endpoint.records.iter().flat_map(|record| record.addresses().collect::<Vec<_>>()));
+        }
+    }
+    (resource_of, addresses, guids)
+}
+
+/// PTR records for the addresses of endpoints and zones: one per address, the public spelling of the first exact
+/// record by name (R17).
+fn pointers(plan: &ViewPlan) -> (NameMap<Template>, NameSet) {
+    let mut best: HashMap<IpAddr, (Name, Ttl)> = HashMap::new();
+    let mut offer = |address: IpAddr, name: Name, ttl: Ttl| match best.get(&address) {
+        Some((known, _)) if known.to_string() <= name.to_string() => {}
+        _ => drop(best.insert(address, (name, ttl))),
+    };
+    let private = plan.endpoints.iter().filter(|endpoint| endpoint.state == State::Private);
+    for record in private.flat_map(|endpoint| &endpoint.records).filter(|record| !record.wildcard) {
+        for set in [&record.a, &record.aaaa].into_iter().flatten() {
+            for address in set.rdata().filter_map(crate::zone::address_of) {
+                if let Some(name) = record.names.first() {
+                    offer(address, name.clone(), set.ttl());
+                }
+            }
+        }
+    }
+    for (zone, _) in &plan.zones {
+        for (relative, node) in zone.nodes().filter(|(relative, _)| !relative.starts_with(b"\x01*")) {
+            let suffix = zone.public().filter(|_| !relative.is_empty()).unwrap_or(zone.apex());
+            for set in [rtype::A, rtype::AAAA].into_iter().filter_map(|kind| node.rrset(kind)) {
+                for address in set.rdata().filter_map(crate::zone::address_of) {
+                    if let Some(name) = suffix.prefixed(relative) {
+                        offer(address, name.into(), set.ttl());
+                    }
+                }
+            }
+        }
+    }
+    let (mut pointers, mut above) = (NameMap::default(), NameSet::default());
+    for (address, (name, ttl)) in best {
+        let reverse = reverse::reverse_name(address);
+        // The last two labels, in-addr.arpa or ip6.arpa, are not ours.
+        let labels = reverse.as_ref().label_count();
+        for parent in reverse.as_ref().suffixes().take(labels.saturating_sub(2)).skip(1) {
+            above.insert(parent.to_owned());
+        }
+        if let Some(template) = Template::new(rtype::PTR, ttl, [name.octets()]) {
+            pointers.insert(reverse.into(), template);
+        }
+    }
+    (pointers, above)
+}

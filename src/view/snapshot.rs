@@ -1,0 +1,164 @@
+//! `Snapshot`: everything that answers depend on, immutable, swapped whole; and the [`View`]s in it.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hashbrown::{HashMap, HashSet};
+use ipnet::IpNet;
+
+use super::index::Union;
+use super::plan::{GuardMode, ListenerMatch, Pattern, Unlisted};
+use super::select::{Selected, Selector};
+use crate::upstream::Group;
+use crate::wire::{Name, RouteId, Template, WireName};
+use crate::zone::avd::{Clouds, Kind};
+use crate::zone::{Endpoint, Missing, Origin, Zone};
+
+pub(super) type NameMap<V> = HashMap<Name, V, foldhash::fast::RandomState>;
+pub(super) type NameSet = HashSet<Name, foldhash::fast::RandomState>;
+
+/// Where a forwarded name is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Route {
+    /// Index into [`Snapshot::groups`].
+    pub group: usize,
+    /// What its answers are kept under.
+    pub id: RouteId,
+}
+
+/// An endpoint's record as a name finds it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Hit {
+    pub(super) endpoint: usize,
+    pub(super) record: usize,
+    /// The zone of the view that the name is a node of (R13).
+    pub(super) zone: Option<usize>,
+}
+
+/// What a view has at a suffix.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Suffix {
+    pub(super) zone: Option<usize>,
+    /// The zone whose names are owned under this public suffix too.
+    pub(super) public: Option<usize>,
+    pub(super) wildcard: Option<Hit>,
+    /// Index into the view's forwards.
+    pub(super) route: Option<usize>,
+}
+
+/// All that a view has at one name; one look-up a name.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Entry {
+    pub(super) exact: Option<Hit>,
+    pub(super) suffix: Suffix,
+    /// Whether an endpoint's name lies below.
+    pub(super) above_endpoint: bool,
+    /// Whether an owned name lies below (R19).
+    pub(super) above: bool,
+}
+
+/// A conditional route of a view.
+#[derive(Debug, Clone)]
+pub(super) struct ForwardRoute {
+    pub(super) suffix: Name,
+    pub(super) route: Route,
+    pub(super) origin: Origin,
+}
+
+/// The clients of one or more virtual networks and what they see.
+#[derive(Debug)]
+pub struct View {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where it was written.
+    pub origin: Origin,
+    /// Its clients' prefixes.
+    pub networks: Vec<IpNet>,
+    /// The listeners it is bound to.
+    pub listeners: Vec<ListenerMatch>,
+    /// The kinds that are meant to answer privately.
+    pub private: Vec<Kind>,
+    /// What becomes of foreign names.
+    pub unlisted: Unlisted,
+    /// What the guard covers.
+    pub guard: GuardMode,
+    /// How long a client waits at most.
+    pub reply_within: Option<Duration>,
+    /// Names kept in the cache.
+    pub keep_warm: Vec<Name>,
+    /// The default route.
+    pub default_route: Route,
+    /// Its endpoints.
+    pub endpoints: Vec<Arc<Endpoint>>,
+    /// Its zones, with the fate of missing names here.
+    pub zones: Vec<(Arc<Zone>, Missing)>,
+    pub(super) reverse: Option<Route>,
+    pub(super) forwards: Vec<ForwardRoute>,
+    pub(super) names: NameMap<Entry>,
+    /// PTR records made from the addresses (R17), by reverse name.
+    pub(super) pointers: NameMap<Template>,
+    /// Reverse names above those.
+    pub(super) above_pointers: NameSet,
+    /// For each endpoint the index of its resource.
+    pub(super) resource_of: Vec<usize>,
+    /// The addresses held for each resource.
+    pub(super) addresses: Vec<Vec<IpAddr>>,
+    pub(super) guids: HashMap<u128, usize, foldhash::fast::RandomState>,
+    pub(super) must_be_private: Vec<Pattern>,
+    pub(super) private_ranges: Vec<IpNet>,
+    pub(super) has_global: bool,
+}
+
+/// Everything that answers depend on.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// Counts up with every snapshot of a process.
+    pub generation: u64,
+    /// The views.
+    pub views: Vec<View>,
+    /// The upstream groups; a [`Route`] names one by index.
+    pub groups: Vec<Arc<Group>>,
+    /// The clouds whose names are AVD's.
+    pub clouds: Clouds,
+    pub(super) known: HashSet<u128, foldhash::fast::RandomState>,
+    pub(super) selector: Selector,
+    pub(super) union: Union,
+    /// The zones of RFC 6303 that are answered here.
+    pub(super) local_reverse: HashSet<WireName, foldhash::fast::RandomState>,
+}
+
+impl Snapshot {
+    /// The view of a client that sent to `local`; both canonical.
+    pub fn select(&self, client: IpAddr, local: SocketAddr) -> Option<(&View, Selected)> {
+        let selected = self.selector.select(client, local)?;
+        self.views.get(selected.view).map(|view| (view, selected))
+    }
+
+    /// The index that tells whether any view could shape an answer.
+    pub fn union(&self) -> &Union {
+        &self.union
+    }
+
+    /// The group of a route.
+    pub fn group(&self, route: Route) -> Option<&Arc<Group>> {
+        self.groups.get(route.group)
+    }
+
+    /// Whether a GUID is listed as known (`[[known]]`).
+    pub fn is_known(&self, guid: u128) -> bool {
+        self.known.contains(&guid)
+    }
+}
+
+impl View {
+    /// How long a client waits for an answer that this route brings (R27).
+    pub fn deadline(&self, group: &Group) -> Duration {
+        self.reply_within.unwrap_or_else(|| group.reply_within())
+    }
+
+    /// The prefix of `networks` that holds `client` with `bits` bits, for people.
+    pub fn prefix(&self, client: IpAddr, bits: u8) -> Option<IpNet> {
+        self.networks.iter().copied().find(|net| net.prefix_len() == bits && net.contains(&client))
+    }
+}
