@@ -221,8 +221,8 @@ fn the_oracle_judges_most_of_what_is_drawn() {
     };
     assert!(seen(&|shape| shape.0 == 0 && shape.1 == Some(true) && shape.2 > 0) > 200, "{kinds:?}");
     assert!(seen(&|shape| shape.0 == 0 && shape.1 == Some(false) && shape.2 > 1) > 200, "{kinds:?}");
-    assert!(seen(&|shape| shape.0 == 0 && shape.3 == Some(15)) > 100, "{kinds:?}");
-    assert!(seen(&|shape| shape.0 == 3 && shape.3 == Some(15)) > 100, "{kinds:?}");
-    assert!(seen(&|shape| shape.0 == 2) > 50, "{kinds:?}");
-    assert!(seen(&|shape| shape.0 == 5) > 100, "{kinds:?}");
+    assert!(seen(&|shape| shape.0 == 0 && shape.3 == Some(15)) > 50, "{kinds:?}");
+    assert!(seen(&|shape| shape.0 == 3 && shape.3 == Some(15)) > 50, "{kinds:?}");
+    assert!(seen(&|shape| shape.0 == 2) > 20, "{kinds:?}");
+    assert!(seen(&|shape| shape.0 == 5) > 50, "{kinds:?}");
 }

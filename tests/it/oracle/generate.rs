@@ -317,7 +317,7 @@ fn table(choices: &mut Choices<'_>, number: u8) -> Public {
             _ => ending(choices, &mut table, plain, number, 100 + u8::try_from(place).expect("few names")),
         }
     }
-    if choices.one_in(6) {
+    if choices.one_in(3) {
         table.fail(choices.pick(&PLAIN));
     }
     table
