@@ -2,15 +2,17 @@
 //!
 //! The modules stand in floor order; a floor uses lower floors only (docs/ARCHITECTURE.md).
 
-pub mod metrics;
-pub mod wire;
-pub mod config;
 pub mod azure;
 pub mod cache;
-pub mod zone;
+pub mod cli;
+pub mod config;
+pub mod load;
+pub mod metrics;
+pub mod reload;
+pub mod resolve;
+pub mod run;
+pub mod server;
 pub mod upstream;
 pub mod view;
-pub mod load;
-pub mod resolve;
-pub mod server;
-pub mod cli;
+pub mod wire;
+pub mod zone;
