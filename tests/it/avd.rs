@@ -114,7 +114,7 @@ fn assert_private(server: &crate::harness::Server, client: &str, process_kind: &
 fn assert_public(server: &crate::harness::Server, client: &str, process_kind: &str) {
     for (relative, _) in process(process_kind) {
         for name in [public_name(&relative), private_name(process_kind, &relative)] {
-            for reply in server.client(client).ask_both(&name, kind::A) {
+            for reply in server.client(client).both(&Query::new(&name, kind::A).with_opt()) {
                 let wanted = azure().answer(&name, kind::A);
                 let plain = |records: Vec<Rr>| -> Vec<_> {
                     records.into_iter().map(|rr| (rr.name, rr.kind, rr.data)).collect()
@@ -260,7 +260,8 @@ fn acceptance_6_foreign_resources_are_blocked_where_the_view_says_so() {
         assert_eq!(upstream.total(), before, "blocked before anything is asked: {name}");
     }
     for name in &names[..3] {
-        assert_eq!(first_address(&server.client(HOST).ask(name, kind::A)), "203.0.113.40", "forwarded: {name}");
+        let reply = server.client(HOST).udp(&Query::new(name, kind::A).with_opt());
+        assert_eq!(first_address(&reply), "203.0.113.40", "forwarded: {name}");
     }
     for (relative, _) in process("host-pool") {
         assert_eq!(server.client(CLIENT).ask(&public_name(&relative), kind::A).addresses().len(), 1);
@@ -324,7 +325,7 @@ fn r25_a_new_name_of_an_own_pool_is_withheld() {
                     assert!(!targets.iter().any(|target| target.contains("trafficmanager")), "{targets:?}");
                 }
             }
-            let reply = server.client("127.0.30.9").ask(&name, kind);
+            let reply = server.client("127.0.30.9").udp(&Query::new(&name, kind).with_opt());
             assert_eq!(reply.addresses().len(), 1, "another view is not guarded");
         }
     }

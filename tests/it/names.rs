@@ -69,7 +69,7 @@ fn d_05c_a_zone_file_holds_srv_records() {
 /// A name of 255 octets on the wire.
 fn longest() -> String {
     let label = "n".repeat(63);
-    format!("{label}.{label}.{label}.{}.public.example", "m".repeat(255 - 3 * 64 - 2 - 16))
+    format!("{label}.{label}.{label}.{}.public.example", "m".repeat(255 - 3 * 64 - 1 - 16))
 }
 
 #[test]

@@ -75,8 +75,8 @@ impl Case {
 }
 
 /// Runs a property with a seed that is printed, so that a failure can be run again.
-fn run(count: u32, property: impl FnMut(&[u16]) -> Result<(), TestCaseError>) {
-    let config = Config { cases: count, failure_persistence: None, max_shrink_iters: 2_000, ..Config::default() };
+fn run(count: u32, shrinks: u32, property: impl FnMut(&[u16]) -> Result<(), TestCaseError>) {
+    let config = Config { cases: count, failure_persistence: None, max_shrink_iters: shrinks, ..Config::default() };
     let property = std::cell::RefCell::new(property);
     let mut runner = TestRunner::new(config);
     match runner.run(&numbers(), |numbers| (property.borrow_mut())(&numbers)) {
@@ -114,7 +114,7 @@ fn without_ttls(octets: &[u8]) -> Vec<u8> {
 #[test]
 fn r01_the_core_says_what_the_oracle_says() {
     let (mut judged, mut open) = (0u32, 0u32);
-    run(cases(250), |numbers| {
+    run(cases(250), 2_000, |numbers| {
         let case = Case::draw(numbers, 24);
         let text = case.world.render(&pure::servers());
         let whole = format!("version = 1\n[server]\nlisten = [\"127.0.0.1:5300\"]\n{text}");
@@ -144,7 +144,7 @@ fn r01_the_core_says_what_the_oracle_says() {
 fn the_ways_of_answering_agree_with_each_other_and_with_the_oracle() {
     let count = cases(12);
     let (mut judged, mut open) = (0u32, 0u32);
-    run(count, |numbers| {
+    run(count, 20, |numbers| {
         let case = Case::draw(numbers, 40);
         let upstreams: Vec<_> = case
             .tables
@@ -199,7 +199,7 @@ fn the_ways_of_answering_agree_with_each_other_and_with_the_oracle() {
 fn the_oracle_judges_most_of_what_is_drawn() {
     let (mut judged, mut open) = (0u32, std::collections::BTreeMap::new());
     let mut kinds = std::collections::BTreeMap::new();
-    run(500, |numbers| {
+    run(500, 0, |numbers| {
         let case = Case::draw(numbers, 24);
         for (client, query) in &case.queries {
             match answer(&case.world, &case.tables, *client, query) {

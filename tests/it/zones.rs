@@ -55,7 +55,9 @@ name = "exact"
 kind = "other"
 records = { "pin.routed.corp.example" = ["10.0.0.4"], "*.free.example" = ["10.0.0.5"] }
 "#;
+    // The guard is off: what is below a wildcard but not covered by it would be guarded (R15).
     let view = r#"
+guard = "off"
 zones = ["zone"]
 endpoints = ["exact"]
 forward = [
@@ -99,7 +101,7 @@ name = "wild"
 kind = "other"
 records = { "*.wild.example" = ["10.0.0.5"], "a.b.wild.example" = ["10.0.0.6"], "*.deep.wild.example" = ["10.0.0.7"] }
 "#;
-    let server = start(&upstreams, "endpoints = [\"wild\"]", tables);
+    let server = start(&upstreams, "guard = \"off\"\nendpoints = [\"wild\"]", tables);
     let client = server.client(CLIENT);
     assert_addresses(
         client,

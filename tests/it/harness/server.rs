@@ -185,11 +185,15 @@ impl Server {
             }
             let socket = Client::new(source, address).socket();
             if socket.send(&probe).is_ok() && receive(&socket, Duration::from_millis(200)).is_some() {
-                return;
+                break;
             }
             self.log.wait(self.log.len(), Duration::from_millis(10), |_| true);
         }
-        panic!("the server does not answer:\n{}", self.log.text());
+        // It answers; `ready` says that it heeds signals too.
+        if self.log.wait(0, deadline.saturating_duration_since(Instant::now()), |line| line.contains("ready")).is_none()
+        {
+            panic!("the server does not answer, or does not say that it is ready:\n{}", self.log.text());
+        }
     }
 
     /// A client of this server at a source address.

@@ -307,7 +307,10 @@ fn take(shared: &Shared, octets: &[u8], from: SocketAddr, transport: Transport) 
     if octets.len() < 17 || octets[2] & 0x80 != 0 || octets[4..6] != [0, 1] {
         return None;
     }
-    let (name, length) = presentation(&octets[12..]);
+    let (mut name, length) = presentation(&octets[12..]);
+    if name.is_empty() {
+        name.push('.');
+    }
     let kind = octets.get(12 + length..14 + length)?;
     let kind = u16::from_be_bytes([kind[0], kind[1]]);
     octets.get(12 + length + 4 - 1)?;
