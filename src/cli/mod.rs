@@ -2,6 +2,7 @@
 
 pub mod check;
 mod matrix;
+pub mod test;
 
 pub use matrix::{Matrix, Row};
 
