@@ -9,4 +9,5 @@ pub mod zone;
 pub mod upstream;
 pub mod view;
 pub mod resolve;
+pub mod explain;
 pub mod server;
