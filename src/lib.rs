@@ -4,10 +4,14 @@
 
 pub mod metrics;
 pub mod wire;
+pub mod config;
+pub mod azure;
 pub mod cache;
 pub mod zone;
 pub mod upstream;
 pub mod view;
+pub mod load;
 pub mod resolve;
 pub mod explain;
 pub mod server;
+pub mod cli;

@@ -5,6 +5,7 @@
 
 pub mod avd;
 mod endpoint;
+pub mod master;
 pub mod reverse;
 mod soa;
 mod store;

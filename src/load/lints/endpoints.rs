@@ -1,0 +1,179 @@
+//! Lints of endpoints and their records.
+
+use hashbrown::HashSet;
+
+use super::Input;
+use crate::config::{Finding, codes};
+use crate::load::endpoints::{EndpointModel, RecordModel};
+use crate::load::zones::known_name;
+use crate::wire::NameRef;
+use crate::zone::avd::{Clouds, Kind, Spelling, guid_of_label};
+
+/// Parents of relay and STUN names, which are never private.
+static RELAYS: &[&str] = &["relay.avd.microsoft.com", "relay.avd.azure.us", "relay.avd.azure.cn"];
+
+/// Runs them.
+pub(super) fn check(input: &Input<'_, '_>, findings: &mut Vec<Finding>) {
+    for endpoint in input.tables.endpoints {
+        for record in &endpoint.records {
+            relay_owned(record, findings);
+            if record.wildcard {
+                wildcard(record, input.clouds, findings);
+            }
+            if endpoint.built.kind != Kind::Other {
+                suffixes(endpoint, record, input.clouds, findings);
+                folded_labels(record, input.clouds, findings);
+            }
+        }
+    }
+    global_with_feed(input, findings);
+    unused(input, findings);
+    outside_ranges(input, findings);
+}
+
+/// A finding at a record.
+fn at(record: &RecordModel, row: &codes::CodeRow, message: String) -> Finding {
+    Finding::new(row, record.place.clone(), record.key.clone(), message)
+}
+
+/// Relay and STUN names are never owned.
+fn relay_owned(record: &RecordModel, findings: &mut Vec<Finding>) {
+    let relay = |own: &&str| {
+        let parent = known_name(own);
+        let wide = record.wildcard && parent.as_ref().is_at_or_below(record.written.as_ref());
+        record.written.as_ref().is_at_or_below(parent.as_ref()) || wide
+    };
+    if RELAYS.iter().any(relay) {
+        let message = format!("{} is a relay name: relays are never private", record.written);
+        findings.push(at(record, &codes::RELAY_OWNED, message));
+    }
+}
+
+/// Wildcards at or above an AVD suffix, and above the GUID label (R15).
+fn wildcard(record: &RecordModel, clouds: &Clouds, findings: &mut Vec<Finding>) {
+    let parent = record.written.as_ref();
+    let above = clouds.iter().any(|cloud| cloud.public.as_ref().is_at_or_below(parent));
+    let avd = clouds.classify(parent);
+    if above || avd.is_some_and(|avd| avd.is_suffix) {
+        let message = format!("*.{parent} would take names that must stay public");
+        findings.push(at(record, &codes::WILDCARD_TOO_WIDE, message).hint("list the endpoint's names"));
+    } else if avd.is_some_and(|avd| avd.guid.is_none()) {
+        let message = format!("*.{parent} also takes other tenants' workspaces and pools");
+        findings.push(at(record, &codes::WILDCARD_TAKES_OTHERS, message).hint("list the endpoint's names"));
+    }
+}
+
+/// Names against the suffixes of their kind.
+fn suffixes(endpoint: &EndpointModel, record: &RecordModel, clouds: &Clouds, findings: &mut Vec<Finding>) {
+    let kind = endpoint.built.kind;
+    let Some(avd) = clouds.classify(record.written.as_ref()) else {
+        let message = format!("{} is under no AVD suffix", record.written);
+        findings.push(
+            at(record, &codes::OUTSIDE_SUFFIXES, message).hint("other services' endpoints have kind = \"other\""),
+        );
+        return;
+    };
+    let one_zone = avd.cloud.private_link == avd.cloud.private_link_global;
+    match avd.spelling {
+        Spelling::PrivateLink if kind == Kind::Global && !one_zone => {
+            let message = format!("{} is a global endpoint's name under the plain private-link suffix", record.written);
+            findings.push(
+                at(record, &codes::GLOBAL_IN_FEED_ZONE, message)
+                    .hint(format!("global names live under {}", avd.cloud.private_link_global)),
+            );
+        }
+        Spelling::PrivateLinkGlobal if kind != Kind::Global && !one_zone => {
+            let message = format!("{} is under the global suffix, its endpoint is a {kind}", record.written);
+            findings.push(at(record, &codes::KIND_AND_SUFFIX, message));
+        }
+        _ => {}
+    }
+}
+
+/// A bare GUID name with several addresses.
+fn folded_labels(record: &RecordModel, clouds: &Clouds, findings: &mut Vec<Finding>) {
+    let name = record.written.as_ref();
+    let bare = guid_of_label(name.first_label()).is_some()
+        && name.parent().and_then(|parent| clouds.classify(parent)).is_some_and(|avd| avd.is_suffix);
+    if bare && record.addresses.len() > 1 {
+        let message = format!("{name} has {} addresses: were labels folded into one?", record.addresses.len());
+        findings.push(
+            at(record, &codes::FOLDED_LABELS, message)
+                .hint("import the network interface: each member has names and an address of its own"),
+        );
+    }
+}
+
+/// The global endpoint on a workspace that also serves a feed.
+fn global_with_feed(input: &Input<'_, '_>, findings: &mut Vec<Finding>) {
+    let endpoints = input.tables.endpoints;
+    for global in endpoints.iter().filter(|own| own.built.kind == Kind::Global) {
+        let Some(resource) = &global.built.resource else { continue };
+        let feed = endpoints
+            .iter()
+            .find(|own| own.built.kind == Kind::Workspace && own.built.resource.as_ref() == Some(resource));
+        if let Some(feed) = feed {
+            let message = format!(
+                "global endpoint {:?} is on the workspace whose feed {:?} serves",
+                global.name.value, feed.name.value
+            );
+            findings.push(
+                Finding::new(&codes::GLOBAL_WITH_FEED, global.name.place.clone(), global.path.clone(), message)
+                    .see(feed.name.place.clone(), "the feed")
+                    .hint("put it on a placeholder workspace: deleting it stops all discovery"),
+            );
+        }
+    }
+}
+
+/// Endpoints in no view; those of one `[[endpoints]]` are told together.
+fn unused(input: &Input<'_, '_>, findings: &mut Vec<Finding>) {
+    if input.incomplete() {
+        return;
+    }
+    let used: HashSet<usize> = input.views.iter().flat_map(|view| &view.endpoints).map(|entry| entry.index).collect();
+    let idle = input.tables.endpoints.iter().enumerate().filter(|(index, _)| !used.contains(index));
+    let mut by_set: std::collections::BTreeMap<usize, Vec<&EndpointModel>> = std::collections::BTreeMap::new();
+    for (_, endpoint) in idle {
+        match endpoint.set {
+            Some(set) => by_set.entry(set).or_default().push(endpoint),
+            None => {
+                let message = format!("endpoint {:?} is in no view", endpoint.name.value);
+                let place = endpoint.name.place.clone();
+                findings.push(Finding::new(&codes::ENDPOINT_UNUSED, place, endpoint.path.clone(), message));
+            }
+        }
+    }
+    for idle in by_set.values() {
+        let Some(first) = idle.first() else { continue };
+        let names: Vec<&str> = idle.iter().take(5).map(|own| &*own.name.value).collect();
+        let more = if idle.len() > names.len() { ", …" } else { "" };
+        let message = format!("{} imported endpoints are in no view: {}{more}", idle.len(), names.join(", "));
+        findings.push(Finding::new(&codes::ENDPOINT_UNUSED, first.name.place.clone(), first.path.clone(), message));
+    }
+}
+
+/// Addresses outside the private ranges of a view that has the endpoint; told once a record.
+fn outside_ranges(input: &Input<'_, '_>, findings: &mut Vec<Finding>) {
+    let mut told: HashSet<(usize, usize)> = HashSet::new();
+    for view in input.views {
+        let ranges = crate::load::views::ranges_of(view);
+        for entry in &view.endpoints {
+            let Some(endpoint) = input.tables.endpoints.get(entry.index) else { continue };
+            for (index, record) in endpoint.records.iter().enumerate() {
+                let outside = record.addresses.iter().find(|address| !ranges.iter().any(|net| net.contains(*address)));
+                let Some(address) = outside.filter(|_| told.insert((entry.index, index))) else { continue };
+                let message = format!("{address} is outside the private ranges of view {:?}", view.spec.name.value);
+                findings.push(
+                    at(record, &codes::OUTSIDE_RANGES, message)
+                        .hint("is it a public address that was copied? else widen `private-ranges`"),
+                );
+            }
+        }
+    }
+}
+
+/// Whether a name is under an AVD suffix, for other lints.
+pub(super) fn is_avd(clouds: &Clouds, name: NameRef<'_>) -> bool {
+    clouds.classify(name).is_some()
+}

@@ -1,0 +1,143 @@
+//! Lints of zones.
+
+use hashbrown::HashSet;
+
+use super::Input;
+use super::endpoints::is_avd;
+use crate::config::{Finding, Place, codes};
+use crate::load::services;
+use crate::load::views::strict_here;
+use crate::load::zones::{ZoneModel, known_name};
+use crate::wire::Name;
+use crate::zone::{Match, Missing};
+
+/// Names that session hosts and clients need and that are never private (DOMAIN.md 6.1); `*.` marks
+/// those of which only the parent is known.
+static NEEDED: &[&str] = &[
+    "login.microsoftonline.com",
+    "login.windows.net",
+    "*.prod.warm.ingest.monitor.core.windows.net",
+    "gcs.prod.monitoring.core.windows.net",
+    "catalogartifact.azureedge.net",
+    "mrsglobalsteus2prod.blob.core.windows.net",
+    "wvdportalstorageblob.blob.core.windows.net",
+    "azkms.core.windows.net",
+    "oneocsp.microsoft.com",
+    "www.microsoft.com",
+    "*.events.data.microsoft.com",
+    "www.msftconnecttest.com",
+    "*.prod.do.dsp.mp.microsoft.com",
+    "*.sfx.ms",
+    "*.digicert.com",
+    "*.azure-dns.com",
+    "*.azure-dns.net",
+    "*.servicebus.windows.net",
+    "go.microsoft.com",
+    "aka.ms",
+    "learn.microsoft.com",
+    "privacy.microsoft.com",
+    "query.prod.cms.rt.microsoft.com",
+    "world.relay.avd.microsoft.com",
+];
+
+/// Runs them.
+pub(super) fn check(input: &Input<'_, '_>, findings: &mut Vec<Finding>) {
+    for (index, zone) in input.tables.zones.iter().enumerate() {
+        at_avd(input, zone, findings);
+        let strict = zone.built.missing() == Missing::NxDomain;
+        if strict {
+            over_avd(input, zone, &zone.apex_place, findings);
+        }
+        let place = strict_place(input, index, zone);
+        if let Some(place) = place.filter(|_| !zone.faulty) {
+            if !strict {
+                over_avd(input, zone, place, findings);
+            }
+            hides_needed(zone, place, findings);
+        }
+    }
+    unused(input, findings);
+}
+
+/// Where a zone is made strict for a view that has it; a zone in no view counts as it is.
+fn strict_place<'p>(input: &'p Input<'_, '_>, index: usize, zone: &'p ZoneModel) -> Option<&'p Place> {
+    let mut views = input.views.iter().filter(|view| view.zones.iter().any(|entry| entry.index == index)).peekable();
+    let strict = zone.built.missing() == Missing::NxDomain;
+    if views.peek().is_none() {
+        return strict.then_some(&zone.apex_place);
+    }
+    views.find_map(|view| {
+        let written = view.missing.iter().find(|(name, _)| name.value == zone.name.value);
+        match written {
+            Some(_) => strict_here(view, &zone.name.value),
+            None => strict.then_some(&zone.apex_place),
+        }
+    })
+}
+
+/// A zone at an AVD private-link suffix (R16).
+fn at_avd(input: &Input<'_, '_>, zone: &ZoneModel, findings: &mut Vec<Finding>) {
+    if input.clouds.is_private_link_suffix(zone.apex()) {
+        let message = format!("{} is an AVD private-link suffix and cannot be a zone", zone.apex());
+        findings.push(
+            Finding::new(&codes::ZONE_AT_AVD, zone.apex_place.clone(), zone.path.clone(), message)
+                .hint("import its records as endpoints: [[endpoint]] with `records` or `from`"),
+        );
+    }
+}
+
+/// A strict zone at, above or below a public AVD suffix (R16).
+fn over_avd(input: &Input<'_, '_>, zone: &ZoneModel, place: &Place, findings: &mut Vec<Finding>) {
+    let apex = zone.apex();
+    if input.clouds.is_private_link_suffix(apex) {
+        return; // told by its own code
+    }
+    let above = input.clouds.iter().find(|cloud| cloud.public.as_ref().is_at_or_below(apex));
+    if is_avd(input.clouds, apex) || above.is_some() {
+        let message = format!("the strict zone {apex} would hide AVD names that it lacks");
+        findings.push(
+            Finding::new(&codes::ZONE_OVER_AVD, place.clone(), zone.path.clone(), message)
+                .hint("own names, never the whole zone: use [[endpoint]] tables"),
+        );
+    }
+}
+
+/// A strict zone that hides names which AVD needs.
+fn hides_needed(zone: &ZoneModel, place: &Place, findings: &mut Vec<Finding>) {
+    let hidden: Vec<String> = NEEDED.iter().filter_map(|needed| hidden_name(zone, needed)).collect();
+    if hidden.is_empty() {
+        return;
+    }
+    let message = format!("the strict zone {} hides names that AVD needs: {}", zone.apex(), hidden.join(", "));
+    findings.push(
+        Finding::new(&codes::HIDES_NEEDED, place.clone(), zone.path.clone(), message)
+            .hint("set missing = \"forward\" for the zone, or give it these names"),
+    );
+}
+
+/// The spelling of a needed name that the zone denies.
+fn hidden_name(zone: &ZoneModel, needed: &str) -> Option<String> {
+    let (wildcard, text) = needed.strip_prefix("*.").map_or((false, needed), |rest| (true, rest));
+    let other = if wildcard { services::private_of(text).map(str::to_owned) } else { services::other_spelling(text) };
+    [Some(text.to_owned()), other].into_iter().flatten().find_map(|text| {
+        let name: Name = known_name(&text);
+        let relative = name.as_ref().relative_to(zone.apex())?;
+        let found = !wildcard && !matches!(zone.built.find(relative, |_| false), Match::Missing);
+        (!found).then(|| if wildcard { format!("*.{text}") } else { text })
+    })
+}
+
+/// Zones in no view.
+fn unused(input: &Input<'_, '_>, findings: &mut Vec<Finding>) {
+    if input.incomplete() {
+        return;
+    }
+    let used: HashSet<usize> = input.views.iter().flat_map(|view| &view.zones).map(|entry| entry.index).collect();
+    for (index, zone) in input.tables.zones.iter().enumerate() {
+        if !used.contains(&index) {
+            let message = format!("zone {:?} is in no view", zone.name.value);
+            let place = zone.name.place.clone();
+            findings.push(Finding::new(&codes::ZONE_UNUSED, place, zone.path.clone(), message));
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Files → findings and the plan of a snapshot. The one way in: `serve`, `check`, `explain`, `diff`,
+//! `test`, `demo` and the reload all call it, so that they agree on what a file means.
+//!
+//! Everything is found in one pass: reading (`files`), endpoints and zones (`endpoints`, `zones`),
+//! inheritance and references (`extends`), views (`views`), DESIGN.md section 4 (`lints`).
+//! Nothing is half loaded: with an error there is no plan.
+
+mod endpoints;
+mod extends;
+mod files;
+mod lints;
+mod names;
+mod services;
+mod views;
+mod zones;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::config::spec::{CaseMode, Policy, Spec, UpstreamSpec};
+use crate::config::value::{self, guid};
+use crate::config::{Config, Finding, codes, duplicate_names, has_errors, sort};
+use crate::upstream::{self, CaseMixing, Group};
+use crate::view::SnapshotPlan;
+use crate::zone::avd::{Clouds, guid_of_label};
+use extends::Tables;
+use files::{Disk, Files, Memory};
+
+/// The transports of upstreams that this program has.
+pub const TRANSPORTS: &[&str] = &["udp"];
+
+/// The name that a single text goes by in findings unless the caller gives another.
+pub const TEXT_NAME: &str = "hubdns.toml";
+
+/// What a configuration comes to.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The settings that live on; none with errors.
+    pub config: Option<Config>,
+    /// What a snapshot is built of; none with errors. Its generation is 0.
+    pub plan: Option<SnapshotPlan>,
+    /// Everything that was found, in the order of the files.
+    pub findings: Vec<Finding>,
+    /// Every file that was read, the main file first: what `watch` looks at.
+    pub files: Vec<PathBuf>,
+}
+
+impl Loaded {
+    /// Whether it cannot be served.
+    pub fn has_errors(&self) -> bool {
+        has_errors(&self.findings)
+    }
+
+    /// Settings and plan, or the findings that are in the way.
+    ///
+    /// # Errors
+    /// All findings, at least one of them an error.
+    pub fn into_parts(self) -> Result<(Config, SnapshotPlan, Vec<Finding>), Vec<Finding>> {
+        match (self.config, self.plan) {
+            (Some(config), Some(plan)) => Ok((config, plan, self.findings)),
+            _ => Err(self.findings),
+        }
+    }
+}
+
+/// The main file cannot be read at all.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read {}: {message}", path.display())]
+pub struct Unreadable {
+    /// The main file.
+    pub path: PathBuf,
+    /// Why.
+    pub message: String,
+}
+
+/// Loads a main file and everything that it refers to.
+///
+/// # Errors
+/// When the main file cannot be read; every other fault is a finding.
+pub fn load(path: &Path) -> Result<Loaded, Unreadable> {
+    load_with(&Disk, path)
+}
+
+/// Loads a text that refers to no other file.
+pub fn from_text(name: &str, text: &str) -> Loaded {
+    from_texts(&[(name, text)])
+}
+
+/// Loads the first text as main file; the others are the files that it may refer to, by path.
+pub fn from_texts(texts: &[(&str, &str)]) -> Loaded {
+    let files: BTreeMap<PathBuf, String> =
+        texts.iter().map(|(name, text)| (PathBuf::from(name), (*text).to_owned())).collect();
+    let main = texts.first().map_or(TEXT_NAME, |(name, _)| name);
+    load_with(&Memory(files), Path::new(main)).unwrap_or_else(|_| Loaded {
+        config: None,
+        plan: None,
+        findings: Vec::new(),
+        files: Vec::new(),
+    })
+}
+
+/// Loads by any source of files.
+fn load_with(files: &dyn Files, main: &Path) -> Result<Loaded, Unreadable> {
+    let gathered =
+        files::gather(files, main).map_err(|error| Unreadable { path: main.to_owned(), message: error.to_string() })?;
+    let files::Gathered { spec, mut findings, files: mut read } = gathered;
+    let clouds = Clouds::default();
+    let endpoints = endpoints::build(&spec, &clouds, files, &mut read, &mut findings);
+    let zones = zones::build(&spec, files, &mut read, &mut findings);
+    unique_names(&spec, &endpoints, &zones, &mut findings);
+    let tables = Tables::new(&spec, &endpoints, &zones);
+    let flat = extends::flatten(&tables, &mut findings);
+    let views = views::plan(&tables, &flat, &mut findings);
+    lints::check(&lints::Input { tables: &tables, views: &flat, clouds: &clouds }, &mut findings);
+    let names: Vec<Arc<str>> = read.iter().map(|path| files::shown(path)).collect();
+    sort(&mut findings, &names.iter().map(|name| &**name).collect::<Vec<_>>());
+    findings.dedup();
+    let sound = !has_errors(&findings);
+    let plan = sound.then(|| SnapshotPlan {
+        generation: 0,
+        known: known(&spec),
+        groups: spec.upstreams.iter().map(group).collect(),
+        views,
+        clouds,
+    });
+    let config = Config::from_spec(&spec).filter(|_| sound);
+    Ok(Loaded { config, plan, findings, files: read })
+}
+
+/// Tables of one kind with one name, over all files, imported ones included.
+fn unique_names(
+    spec: &Spec,
+    endpoints: &[endpoints::EndpointModel],
+    zones: &[zones::ZoneModel],
+    findings: &mut Vec<Finding>,
+) {
+    duplicate_names("upstream", spec.upstreams.iter().map(|own| (&own.name, &*own.path)), findings);
+    duplicate_names("view", spec.views.iter().map(|own| (&own.name, &*own.path)), findings);
+    let known = spec.known.iter().map(|own| (&own.name, "known"));
+    duplicate_names("known", known, findings);
+    // endpoints that could not be built count too
+    let imported = endpoints.iter().filter(|own| own.set.is_some()).map(|own| (&own.name, &*own.path));
+    let written = spec.endpoints.iter().map(|own| (&own.name, &*own.path));
+    duplicate_names("endpoint", written.chain(imported), findings);
+    duplicate_names("zone", zones.iter().map(|own| (&own.name, &*own.path)), findings);
+}
+
+/// The GUIDs of `[[known]]`.
+fn known(spec: &Spec) -> Vec<u128> {
+    let guids = spec.known.iter().flat_map(|known| &known.guids);
+    guids.filter_map(|own| guid_of_label(guid(&own.value).ok()?.as_bytes())).collect()
+}
+
+/// An upstream as the exchange has it.
+fn group(spec: &UpstreamSpec) -> Group {
+    Group {
+        name: spec.name.value.as_str().into(),
+        servers: spec.servers.iter().map(|own| server(&own.value)).collect(),
+        policy: match spec.policy.value {
+            Policy::Ordered => upstream::Policy::Ordered,
+            Policy::RoundRobin => upstream::Policy::RoundRobin,
+            Policy::Fastest => upstream::Policy::Fastest,
+            Policy::Race => upstream::Policy::Race,
+        },
+        timeout: spec.timeout.value,
+        max_in_flight: spec.max_in_flight.as_ref().map(|cap| cap.value),
+        max_qps: spec.max_qps.as_ref().map(|cap| cap.value),
+        case: match spec.case.value {
+            CaseMode::Auto => CaseMixing::Auto,
+            CaseMode::On => CaseMixing::On,
+            CaseMode::Off => CaseMixing::Off,
+        },
+    }
+}
+
+/// A server as the exchange has it.
+fn server(own: &value::Server) -> upstream::Server {
+    let text = |name: &crate::config::DnsName| -> Arc<str> { name.to_string().into() };
+    let transport = match &own.transport {
+        value::Transport::Plain => upstream::Transport::Plain,
+        value::Transport::Tls { name } => upstream::Transport::Tls(text(name)),
+        value::Transport::Https { name, path } => upstream::Transport::Https(text(name), path.as_str().into()),
+        value::Transport::Quic { name } => upstream::Transport::Quic(text(name)),
+    };
+    upstream::Server { address: own.address, transport }
+}
+
+/// The row of a code by its text (`H0102`), for tests and documents.
+pub fn code_row(code: &str) -> Option<&'static codes::CodeRow> {
+    codes::ALL.iter().copied().find(|row| row.code.to_string() == code)
+}
+
+#[cfg(test)]
+mod tests;
