@@ -14,4 +14,5 @@ pub mod load;
 pub mod resolve;
 pub mod explain;
 pub mod server;
+pub mod demo;
 pub mod cli;
