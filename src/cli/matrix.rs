@@ -66,7 +66,8 @@ impl Matrix {
     /// As text: one block a process, columns as wide as needed.
     pub(super) fn text(&self) -> String {
         let mut out = String::new();
-        if self.views.is_empty() {
+        if self.rows.is_empty() {
+            out.push_str("no view owns a name\n");
             return out;
         }
         let shown = self.rows.get(..PRINTED).unwrap_or(&self.rows);

@@ -7,7 +7,7 @@ mod demo;
 mod explain;
 mod matrix;
 mod schema;
-
+mod serve;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -70,6 +70,8 @@ struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Runs the server
+    Serve,
     /// Validates and lints the configuration, and prints what each name is in each view
     Check(CheckArguments),
     /// Runs the server and a stand-in public DNS on loopback, asks every process in every view, and keeps serving
@@ -108,6 +110,7 @@ pub fn main() -> ExitCode {
         }
     };
     let outcome = match &cli.command {
+        Command::Serve => serve::run(&cli.config),
         Command::Check(arguments) => checked(&cli.config, arguments),
         Command::Demo(arguments) => demo::run(arguments, begun),
         Command::Explain(arguments) => explain::run(&cli.config, arguments),

@@ -13,7 +13,7 @@ const PRINTED: usize = 500;
 /// The longest line that is shown with a caret, in octets.
 const SHOWN_LINE: usize = 2_000;
 
-/// All findings and a line of counts. `colour` adds ANSI escapes.
+/// All findings, a blank line behind each. `colour` adds ANSI escapes.
 pub fn text(findings: &[Finding], colour: bool) -> String {
     let renderer = if colour { Renderer::styled() } else { Renderer::plain() };
     let mut out = String::new();
@@ -24,8 +24,6 @@ pub fn text(findings: &[Finding], colour: bool) -> String {
     if findings.len() > PRINTED {
         let _ = writeln!(out, "… and {} more; --json prints them all\n", findings.len() - PRINTED);
     }
-    out.push_str(&summary(findings));
-    out.push('\n');
     out
 }
 
@@ -166,7 +164,6 @@ mod tests {
             "| ^^^^^^^^^",
             "= note: key server.listen-on, rule DESIGN 2",
             "= help: did you mean `listen`?",
-            "1 error\n",
         ] {
             assert!(text.contains(part), "{part:?} is not in\n{text}");
         }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hickory_server::Server;
 use hickory_server::net::runtime::Time;
-use hickory_server::proto::op::{Edns, HeaderCounts, Metadata, Header, ResponseCode};
+use hickory_server::proto::op::{Edns, Header, HeaderCounts, Metadata, ResponseCode};
 use hickory_server::proto::rr::rdata::{A, CNAME, SOA};
 use hickory_server::proto::rr::{Name, RData, Record, RecordType};
 use hickory_server::server::{Request, RequestHandler, ResponseHandler, ResponseInfo};
@@ -97,7 +97,8 @@ async fn bind() -> std::io::Result<(UdpSocket, TcpListener)> {
 
 /// The public address that the stand-in has for a name: one of 203.0.113.0/24.
 pub fn public_address(name: &str) -> Ipv4Addr {
-    let sum = name.to_ascii_lowercase().bytes().fold(0_u32, |sum, octet| sum.wrapping_mul(31).wrapping_add(octet.into()));
+    let sum =
+        name.to_ascii_lowercase().bytes().fold(0_u32, |sum, octet| sum.wrapping_mul(31).wrapping_add(octet.into()));
     let [.., last] = (sum % 254 + 1).to_be_bytes();
     Ipv4Addr::new(203, 0, 113, last)
 }
@@ -139,7 +140,12 @@ impl RequestHandler for Handler {
             Ok(info) => {
                 let name = info.query.name().to_string().trim_end_matches('.').to_owned();
                 let source = (request.src(), request.metadata.id);
-                self.asked.lock().unwrap_or_else(PoisonError::into_inner).entry(name.clone()).or_default().insert(source);
+                self.asked
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .entry(name.clone())
+                    .or_default()
+                    .insert(source);
                 (answers, authorities) = records(&name, info.query.query_type(), &self.clouds);
             }
             Err(_) => metadata.response_code = ResponseCode::FormErr,
@@ -159,7 +165,8 @@ impl RequestHandler for Handler {
 
 /// Answer and authority section: aliases, then an address, or a SOA where another type was asked for.
 fn records(name: &str, qtype: RecordType, clouds: &Clouds) -> (Vec<Record>, Vec<Record>) {
-    let names: Vec<Name> = chain(name, clouds).iter().filter_map(|name| Name::from_utf8(format!("{name}.")).ok()).collect();
+    let names: Vec<Name> =
+        chain(name, clouds).iter().filter_map(|name| Name::from_utf8(format!("{name}.")).ok()).collect();
     let aliases = names.windows(2).filter_map(|pair| match pair {
         [owner, target] => Some(Record::from_rdata(owner.clone(), TTL, RData::CNAME(CNAME(target.clone())))),
         _ => None,
@@ -186,11 +193,10 @@ mod tests {
     #[test]
     fn avd_names_cross_the_private_link_spelling_of_their_kind() {
         let clouds = Clouds::default();
-        assert_eq!(chain("rdweb.wvd.microsoft.com", &clouds), [
-            "rdweb.wvd.microsoft.com",
-            "rdweb.privatelink-global.wvd.microsoft.com",
-            "rdweb-prod.trafficmanager.net",
-        ]);
+        assert_eq!(
+            chain("rdweb.wvd.microsoft.com", &clouds),
+            ["rdweb.wvd.microsoft.com", "rdweb.privatelink-global.wvd.microsoft.com", "rdweb-prod.trafficmanager.net",]
+        );
         let pool = "fbc91b00-e6a4-4b2c-a7d8-68c7a740fe9f";
         let broker = chain(&format!("{pool}.rdbroker.wvd.microsoft.com"), &clouds);
         assert_eq!(broker[1], format!("{pool}.rdbroker.privatelink.wvd.microsoft.com"));

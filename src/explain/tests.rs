@@ -29,7 +29,8 @@ fn snapshot() -> Snapshot {
         origin: Origin::new("lab.toml", 10),
     };
     let mut zone = ZoneBuilder::new(name("corp.example"));
-    zone.add(name("www.corp.example").as_ref(), rtype::CNAME, Ttl::from_seconds(60), name("web.example").octets(), 21).unwrap();
+    zone.add(name("www.corp.example").as_ref(), rtype::CNAME, Ttl::from_seconds(60), name("web.example").octets(), 21)
+        .unwrap();
     let zone = zone.finish("corp".into(), None, Missing::NxDomain, Origin::new("lab.toml", 20));
     let group = Group {
         name: "azure".into(),
@@ -71,9 +72,11 @@ fn explain(client: &str, asked: &str) -> Explained {
 fn an_owned_name_names_view_prefix_endpoint_and_line() {
     let explained = explain("127.0.10.1", &format!("{POOL}.rdbroker.privatelink.wvd.microsoft.com"));
     let text = text(&explained);
-    for part in
-        ["clients-weu, by 127.0.10.0/24  (lab.toml:30)", "endpoint hp-weu (host-pool: connections)  (lab.toml:12)", "NOERROR aa"]
-    {
+    for part in [
+        "clients-weu, by 127.0.10.0/24  (lab.toml:30)",
+        "endpoint hp-weu (host-pool: connections)  (lab.toml:12)",
+        "NOERROR aa",
+    ] {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert!(text.contains(&format!("{POOL}.rdbroker.privatelink.wvd.microsoft.com 10 IN A 10.0.1.7")), "{text}");
@@ -97,10 +100,14 @@ fn a_forwarded_name_has_its_route_and_conditions_and_nothing_is_sent() {
 #[test]
 fn an_owned_alias_is_followed_to_what_has_to_be_asked() {
     let explained = explain("127.0.10.1", "www.corp.example");
-    let places: Vec<u32> = explained.trail.iter().filter_map(|step| match step {
-        Step::Name { what: What::Zone { place, .. }, .. } => Some(place.line),
-        _ => None,
-    }).collect();
+    let places: Vec<u32> = explained
+        .trail
+        .iter()
+        .filter_map(|step| match step {
+            Step::Name { what: What::Zone { place, .. }, .. } => Some(place.line),
+            _ => None,
+        })
+        .collect();
     assert_eq!(places, [21]);
     assert_eq!(explained.asks.map(|asks| asks.name), Some("web.example".to_owned()));
 }
@@ -108,7 +115,9 @@ fn an_owned_alias_is_followed_to_what_has_to_be_asked() {
 #[test]
 fn a_blocked_name_and_a_stranger_carry_their_extended_error() {
     let foreign = explain("127.0.10.1", "34c6de84-0b0c-42ba-9a48-e164ed43a9ef.rdweb.wvd.microsoft.com");
-    let errors = |explained: &Explained| explained.reply.iter().flat_map(|reply| &reply.errors).map(|error| error.code).collect::<Vec<_>>();
+    let errors = |explained: &Explained| {
+        explained.reply.iter().flat_map(|reply| &reply.errors).map(|error| error.code).collect::<Vec<_>>()
+    };
     assert_eq!(errors(&foreign), [15]);
     assert!(text(&foreign).contains("blocked"));
     let stranger = explain("127.0.99.1", "login.example");
@@ -127,7 +136,8 @@ fn json_has_the_schema_and_tagged_steps() {
 
 #[test]
 fn unknown_types_and_control_characters_are_shown_harmlessly() {
-    let mut octets = Header { id: 0, flags: flags::QR, questions: 1, answers: 2, ..Header::default() }.octets().to_vec();
+    let mut octets =
+        Header { id: 0, flags: flags::QR, questions: 1, answers: 2, ..Header::default() }.octets().to_vec();
     octets.extend(b"\x01a\0\0\x10\0\x01");
     octets.extend(b"\xc0\x0c\0\x10\0\x01\0\0\0\x05\0\x04\x03a\x1bb");
     octets.extend(b"\xc0\x0c\xff\x00\0\x01\0\0\0\x05\0\x02\xab\xcd");

@@ -53,7 +53,9 @@ fn step_text(step: &Step) -> (&'static str, String, Option<&Place>) {
             };
             ("source", format!("{source}: {outcome} for {name}{aliases}"), None)
         }
-        Step::Cut { name } => ("cut", format!("upstream's chain at its alias to {name}; the view goes on from there"), None),
+        Step::Cut { name } => {
+            ("cut", format!("upstream's chain at its alias to {name}; the view goes on from there"), None)
+        }
         Step::Withheld { name, address, watch } => {
             let what = address.map_or_else(|| "data that are no address".to_owned(), |address| address.to_string());
             let fate = if *watch { "would be withheld (guard = \"watch\")" } else { "withheld" };

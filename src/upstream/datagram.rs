@@ -64,7 +64,13 @@ impl Sockets {
     }
 
     /// Takes a socket and a random id for a query to `server`.
-    pub(super) fn open(&mut self, registry: &Registry, server: SocketAddr, slot: u32, now: Moment) -> io::Result<Opened> {
+    pub(super) fn open(
+        &mut self,
+        registry: &Registry,
+        server: SocketAddr,
+        slot: u32,
+        now: Moment,
+    ) -> io::Result<Opened> {
         let pool = match self.pools.iter().position(|(address, _)| *address == server) {
             Some(pool) => pool,
             None => {
@@ -144,7 +150,9 @@ impl Sockets {
 
     /// All exchanges that wait on this socket: it failed. The socket takes no more queries.
     pub(super) fn failed(&mut self, registry: &Registry, token: Token, into: &mut Vec<(Opened, u32)>) {
-        let Some(index) = token.0.checked_sub(self.first_token).and_then(|index| u32::try_from(index).ok()) else { return };
+        let Some(index) = token.0.checked_sub(self.first_token).and_then(|index| u32::try_from(index).ok()) else {
+            return;
+        };
         if let Some(socket) = self.slots.get(index as usize).and_then(Option::as_ref) {
             into.extend(socket.open.iter().map(|(id, slot)| (Opened { socket: index, id: *id }, *slot)));
             let server = socket.server;

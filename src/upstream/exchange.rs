@@ -60,6 +60,9 @@ pub struct Finished {
     pub raw: RawAnswer,
 }
 
+/// The states of a group's servers.
+type States = Arc<[Arc<ServerState>]>;
+
 /// One try.
 #[derive(Debug, Clone, Copy)]
 struct Try {
@@ -76,7 +79,7 @@ struct Exchange {
     serial: u32,
     key: Key,
     group: Arc<Group>,
-    states: Arc<[Arc<ServerState>]>,
+    states: States,
     started: Moment,
     ends: Moment,
     wakes: Moment,
@@ -99,7 +102,7 @@ pub struct Exchanges<T> {
     sockets: Sockets,
     servers: Arc<Servers>,
     /// The states of a group's servers, so that the shared map is asked once a group.
-    known: Vec<(Arc<Group>, Arc<[Arc<ServerState>]>)>,
+    known: Vec<(Arc<Group>, States)>,
     streams: Arc<Streams>,
     mailbox: Arc<Mailbox<Messages<T>>>,
     buffer: Box<[u8]>,
@@ -107,7 +110,12 @@ pub struct Exchanges<T> {
 
 impl<T: Send + 'static> Exchanges<T> {
     /// None yet. Sockets get the tokens from `first_token` on; what streams bring comes to `mailbox`.
-    pub fn new(first_token: usize, servers: Arc<Servers>, streams: Arc<Streams>, mailbox: Arc<Mailbox<Messages<T>>>) -> Self {
+    pub fn new(
+        first_token: usize,
+        servers: Arc<Servers>,
+        streams: Arc<Streams>,
+        mailbox: Arc<Mailbox<Messages<T>>>,
+    ) -> Self {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
@@ -248,13 +256,13 @@ impl<T: Send + 'static> Exchanges<T> {
         self.slots.get_mut(slot as usize)?.as_mut().filter(|exchange| exchange.serial == serial)
     }
 
-    fn states(&mut self, group: &Arc<Group>) -> Arc<[Arc<ServerState>]> {
+    fn states(&mut self, group: &Arc<Group>) -> States {
         if let Some((_, states)) = self.known.iter().find(|(known, _)| Arc::ptr_eq(known, group)) {
             return Arc::clone(states);
         }
         // Groups come and go with snapshots: those that nothing else holds are dropped.
         self.known.retain(|(known, _)| Arc::strong_count(known) > 1);
-        let states: Arc<[_]> = group.servers.iter().map(|server| self.servers.state(server.address)).collect();
+        let states: States = group.servers.iter().map(|server| self.servers.state(server.address)).collect();
         self.known.push((Arc::clone(group), Arc::clone(&states)));
         states
     }
@@ -263,7 +271,8 @@ impl<T: Send + 'static> Exchanges<T> {
     fn wake(&mut self, registry: &Registry, slot: u32, now: Moment) -> Option<Finished> {
         let exchange = self.slots.get_mut(slot as usize)?.as_mut()?;
         if now >= exchange.ends {
-            let failure = if exchange.tries.is_empty() && exchange.streams == 0 { exchange.failure } else { Failure::Silent };
+            let failure =
+                if exchange.tries.is_empty() && exchange.streams == 0 { exchange.failure } else { Failure::Silent };
             return Some(self.finish(registry, slot, RawAnswer::failed(failure)));
         }
         for index in 0..exchange.tries.len() {
@@ -295,7 +304,8 @@ impl<T: Send + 'static> Exchanges<T> {
             }
             exchange.messages += 1;
             attempt.silent = false;
-            let length = upstream_query(&mut query, attempt.opened.id(), &exchange.key, PAYLOAD_OCTETS as u16, attempt.with_opt);
+            let length =
+                upstream_query(&mut query, attempt.opened.id(), &exchange.key, PAYLOAD_OCTETS as u16, attempt.with_opt);
             if let Ok(length) = length {
                 let _ = self.sockets.send(attempt.opened, &query[..length]);
             }
@@ -326,12 +336,13 @@ impl<T: Send + 'static> Exchanges<T> {
     /// Sends the question to one server; false when it could not be sent.
     fn try_server(&mut self, registry: &Registry, slot: u32, server: usize, with_opt: bool, now: Moment) -> bool {
         let Some(exchange) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return false };
-        let Some(target) = exchange.group.servers.get(server).filter(|server| server.transport == Transport::Plain) else {
+        let Some(target) = exchange.group.servers.get(server).filter(|server| server.transport == Transport::Plain)
+        else {
             exchange.failure = Failure::Network;
             return false;
         };
         let state = &exchange.states[server];
-        if !state.take_place(exchange.group.max_in_flight) {
+        if !state.take_place(exchange.group.most_in_flight(target)) {
             return false;
         }
         let with_opt = with_opt && !state.lacks_opt();
@@ -478,7 +489,9 @@ fn send(
     let opened = sockets.open(registry, server, slot, now)?;
     let mut query = [0; 512];
     let length = upstream_query(&mut query, opened.id(), key, PAYLOAD_OCTETS as u16, with_opt);
-    let sent = length.map_err(|_| io::ErrorKind::InvalidInput.into()).and_then(|length| sockets.send(opened, &query[..length]));
+    let sent = length
+        .map_err(|_| io::ErrorKind::InvalidInput.into())
+        .and_then(|length| sockets.send(opened, &query[..length]));
     // A full send buffer loses the datagram, as the network may: its try runs out of patience.
     match sent {
         Err(error) if error.kind() != io::ErrorKind::WouldBlock => {

@@ -129,7 +129,11 @@ async fn serve(streams: &Arc<Streams>, server: SocketAddr, mut requests: mpsc::R
 }
 
 /// Reads and writes until the connection ends, and returns why.
-async fn exchange(stream: TcpStream, requests: &mut mpsc::Receiver<Request>, open: &mut HashMap<u16, Request>) -> io::Error {
+async fn exchange(
+    stream: TcpStream,
+    requests: &mut mpsc::Receiver<Request>,
+    open: &mut HashMap<u16, Request>,
+) -> io::Error {
     let (mut reader, mut writer) = stream.into_split();
     let (frames, mut received) = mpsc::channel(MAX_OPEN);
     let reading = tokio::spawn(async move {

@@ -1,0 +1,125 @@
+//! `serve`: everything wired together, from the file to the last reply.
+
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::cache::Limits;
+use crate::config::Config;
+use crate::reload::{Refused, Reloader, log_findings, prepare};
+use crate::server::{self, Server, Settings};
+use crate::wire::Ttl;
+
+/// How long what is in flight may take after `lameduck`.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// Why serving ended with a failure.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The configuration cannot be served, or a listener not bound.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// The runtime or its signals cannot be had.
+    #[error("cannot start: {0}")]
+    Runtime(#[from] std::io::Error),
+    /// A worker ended though nobody stopped it.
+    #[error("a worker has ended; see the log")]
+    Worker,
+}
+
+/// What a configuration says of the server.
+pub fn settings(config: &Config) -> Settings {
+    let ttl = |duration: Duration| Ttl::from_seconds(u32::try_from(duration.as_secs()).unwrap_or(u32::MAX));
+    Settings {
+        listen: config.listen.clone(),
+        workers: config.workers,
+        cache_octets: config.cache.size_octets,
+        limits: Limits { max_ttl: ttl(config.cache.max_ttl), max_negative_ttl: ttl(config.cache.max_negative_ttl) },
+    }
+}
+
+/// The runtime of everything but the UDP workers.
+///
+/// # Errors
+/// When threads cannot be had.
+pub fn runtime() -> std::io::Result<Runtime> {
+    Builder::new_multi_thread().thread_name("general").enable_all().build()
+}
+
+/// Serves the configuration until SIGTERM or SIGINT. SIGHUP reloads it.
+///
+/// # Errors
+/// When it cannot start, or a part of it fails.
+pub fn serve(path: &Path) -> Result<(), Error> {
+    let path = path.to_path_buf();
+    let (config, snapshot, findings) = prepare(&path, 1)?;
+    log_findings(&findings);
+    let runtime = runtime()?;
+    let server = Server::start(&settings(&config), snapshot, runtime.handle().clone()).map_err(Refused::from)?;
+    for address in server.local_addresses() {
+        tracing::info!(%address, "listening over UDP and TCP");
+    }
+    warn_of_what_is_missing(&config);
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), generation = 1, "ready");
+    let ended = runtime.block_on(until_stopped(Reloader::new(path, server, config)));
+    // Tasks that are still at work hold nothing that matters: every reply has left or run out of time.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    ended
+}
+
+/// The keys that are read and not yet served.
+fn warn_of_what_is_missing(config: &Config) {
+    if config.health.is_some() || config.admin.is_some() || config.watch {
+        tracing::warn!("`health`, `admin` and `watch` are checked but not served by this version; SIGHUP reloads");
+    }
+    if !config.cache.serve_stale.is_zero() {
+        tracing::debug!("`serve-stale` has no effect in this version");
+    }
+}
+
+async fn until_stopped(mut reloader: Reloader) -> Result<(), Error> {
+    let mut hang_up = signal(SignalKind::hangup())?;
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let mut second = tokio::time::interval(Duration::from_secs(1));
+    let name = loop {
+        tokio::select! {
+            _ = hang_up.recv() => {
+                tokio::task::block_in_place(|| reloader.reload());
+            }
+            _ = terminate.recv() => break "SIGTERM",
+            _ = interrupt.recv() => break "SIGINT",
+            _ = second.tick() => {
+                if reloader.server().has_failed() {
+                    return Err(Error::Worker);
+                }
+                reloader.sweep();
+            }
+        }
+    };
+    let lameduck = reloader.config().lameduck;
+    tracing::info!(signal = name, lameduck_ms = u64::try_from(lameduck.as_millis()).unwrap_or(u64::MAX), "stopping");
+    let drained = async {
+        tokio::time::sleep(lameduck).await;
+        reloader.into_server().stop(DRAIN).await;
+    };
+    tokio::select! {
+        () = drained => tracing::info!("stopped"),
+        () = again(&mut terminate, &mut interrupt) => tracing::warn!("stopped at once by a second signal"),
+    }
+    Ok(())
+}
+
+async fn again(terminate: &mut Signal, interrupt: &mut Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+}
+
+impl From<server::Error> for Error {
+    fn from(error: server::Error) -> Self {
+        Self::Refused(error.into())
+    }
+}
