@@ -8,13 +8,15 @@ mod explain;
 mod matrix;
 mod schema;
 mod serve;
+mod test;
 
 use std::io::{self, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
 
-use clap::{Args, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Config, render};
 use crate::load;
@@ -78,6 +80,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Tells how a client's question is answered, and why
     Explain(Box<explain::Arguments>),
+    /// Runs a table of expectations (client, name, type, answer) as a test suite
+    Test(TestArguments),
     /// Prints the JSON Schema of the configuration file
     Schema,
     /// Prints a completion script for a shell
@@ -97,10 +101,22 @@ struct CheckArguments {
     json: bool,
 }
 
+/// What `test` takes.
+#[derive(Debug, Args)]
+struct TestArguments {
+    /// The table; it may name its configuration, which -c overrides
+    file: PathBuf,
+    /// Print JSON in place of TAP
+    #[arg(long)]
+    json: bool,
+}
+
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
     let begun = Instant::now();
-    let cli = match Cli::try_parse() {
+    let matches = Cli::command().try_get_matches();
+    let named = matches.as_ref().is_ok_and(|own| own.value_source("config") == Some(ValueSource::CommandLine));
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => {
             // Help and the version are errors to clap; those go to standard output and are fine.
@@ -114,6 +130,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => checked(&cli.config, arguments),
         Command::Demo(arguments) => demo::run(arguments, begun),
         Command::Explain(arguments) => explain::run(&cli.config, arguments),
+        Command::Test(arguments) => tested(named.then_some(cli.config), arguments),
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man => completions::man(),
@@ -137,6 +154,12 @@ fn checked(config: &Path, arguments: &CheckArguments) -> anyhow::Result<Exit> {
         colour: is_coloured(&io::stderr()),
     };
     Ok(check::run(&options, &mut io::stdout().lock(), &mut io::stderr().lock())?)
+}
+
+fn tested(config: Option<PathBuf>, arguments: &TestArguments) -> anyhow::Result<Exit> {
+    let colour = is_coloured(&io::stderr());
+    let options = test::Options { file: arguments.file.clone(), config, json: arguments.json, colour };
+    Ok(test::run(&options, &mut io::stdout().lock(), &mut io::stderr().lock())?)
 }
 
 /// Settings and plan of a file. With errors all findings are printed and the outcome is the exit code; warnings are
@@ -179,7 +202,6 @@ fn complain(text: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::CommandFactory;
 
     #[test]
     fn the_command_line_is_consistent() {
