@@ -121,6 +121,12 @@ codes! {
     BAD_GUID = 125 Error, "not a GUID", "R18",
         "A GUID is 32 hexadecimal digits in groups of 8-4-4-4-12.",
         "guids = [\"34c6de84\"]", "Copy the `objectId` of the workspace or host pool.";
+    BAD_RECORD_TYPE = 126 Error, "not a record type", "RFC 3597 §5",
+        "Types are written by name (`AAAA`) or number (`TYPE65`); questions of zone transfers and the like have no answer.",
+        "type = \"A6A\"", "Write the type's name as `dig` does.";
+    BAD_RECORD = 127 Error, "not a record", "RFC 1035 §5.1",
+        "The data are not what the type takes, or a scripted row has both `data` and `end`, or neither.",
+        "{ name = \"a.example\", type = \"A\", data = \"10.0.0\" }", "Write the data as a zone file has them, names whole.";
 
     // H02: server and cache
     LISTEN_TWICE = 201 Error, "an address is used by two listeners", "DESIGN 2",

@@ -5,8 +5,8 @@
 
 use std::fmt::Write as _;
 
-use super::codes;
 use super::sections::{Default, Key, Section, TABLES};
+use super::{codes, expect};
 
 /// docs/configuration.md.
 pub fn configuration() -> String {
@@ -19,21 +19,48 @@ pub fn configuration() -> String {
          names take globs (`\"hp-*\"`); one without a match is a warning. `conf/hub.toml` shows every \
          setting at its default; [findings.md](findings.md) explains what `hubdns check` reports.\n",
     );
-    for section in TABLES {
+    sections(&mut out, TABLES);
+    out
+}
+
+/// docs/expectations.md.
+pub fn expectations() -> String {
+    let mut out = String::from(
+        "# Expectations\n\n\
+         <!-- Made from the section tables by `hubdns::config::manual`; do not edit. -->\n\n\
+         `hubdns test FILE` asks the questions of a file and compares what would leave with what is expected, over \
+         the configuration that the file or `-c` names. It is the code that serves; nothing is sent. The result is \
+         TAP version 14, or one JSON object with `--json`. Exit code 0 when all is as expected, 5 when not, 3 when \
+         the file or the configuration has errors, 1 when either cannot be read. `tests/expect/` has a file for each \
+         configuration in `conf/`.\n\n\
+         ```text\n\
+         config = \"../../conf/scenario-all-private.toml\"\n\
+         expect = [\n\
+         \x20 { client = \"10.30.0.4\", name = \"rdweb.wvd.microsoft.com\", answer = [\"10.10.1.4\"] },\n\
+         \x20 { client = \"10.20.0.4\", name = \"rdweb.wvd.microsoft.com\", answer = \"forward:azure\" },\n\
+         ]\n\
+         ```\n",
+    );
+    sections(&mut out, expect::TABLES);
+    out
+}
+
+/// A heading and a table for each section.
+fn sections(out: &mut String, sections: &[&Section]) {
+    for section in sections {
         let _ = write!(out, "\n## {}\n\n{}\n\n", heading(section), section.doc);
         out.push_str("| key | takes | default | |\n| --- | --- | --- | --- |\n");
         for key in section.keys {
             out.push_str(&row(key));
         }
     }
-    out
 }
 
 /// The heading of a section.
 fn heading(section: &Section) -> String {
     if section.title.starts_with('[') {
         format!("`{}`", section.title)
-    } else if section.name.is_empty() {
+    } else if section.name.is_empty() || section.title == "the file" {
         "The file".to_owned()
     } else {
         format!("An entry of `{}`", section.name)
@@ -101,6 +128,11 @@ mod tests {
     #[test]
     fn the_manual_is_what_the_tables_say() {
         compare("docs/configuration.md", &configuration());
+    }
+
+    #[test]
+    fn the_manual_of_expectations_is_what_the_tables_say() {
+        compare("docs/expectations.md", &expectations());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! snapshot. One table a section ([`sections`]) drives the reader, the schema and the docs.
 
 pub mod codes;
+pub mod expect;
 mod finding;
 pub mod manual;
 mod place;
@@ -22,5 +23,5 @@ pub use place::{Place, Source, Spanned};
 pub use settings::{CacheConfig, Config};
 pub use spec::Spec;
 pub use suggest::suggest;
-pub use typed::{duplicate_names, read_included, read_main};
+pub use typed::{duplicate_names, read_expectations, read_included, read_main};
 pub use value::name::{DnsName, Owner, Pattern};

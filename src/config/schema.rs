@@ -103,6 +103,10 @@ fn kind(kind_: &Kind) -> Value {
             "type": "object",
             "additionalProperties": { "type": "string", "enum": words },
         }),
+        Kind::Answer => json!({ "anyOf": [
+            { "type": "array", "items": { "type": "string", "minLength": 1 }, "minItems": 1 },
+            { "type": "string", "pattern": "^(nodata|nxdomain|refused|servfail|forward(:[A-Za-z0-9._-]{1,63})?)$" },
+        ] }),
         Kind::Table(section) => table(section),
         Kind::Tables(section) => json!({ "type": "array", "items": table(section) }),
     }

@@ -1,12 +1,13 @@
 //! Rows of checked values into the types of [`super::spec`].
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
 
 use super::codes;
+use super::expect::{self, Answer, End, ExpectSpec, ExpectationsSpec, ScriptedSpec};
 use super::finding::Finding;
 use super::place::{Place, Source, Spanned};
 use super::reader::{self, Read, Row, ZoneValue};
@@ -33,6 +34,15 @@ pub fn read_main(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Spec {
 /// Reads an included file.
 pub fn read_included(source: &Arc<Source>, findings: &mut Vec<Finding>) -> Spec {
     read(source, &sections::INCLUDED, findings)
+}
+
+/// Reads a table of expectations.
+pub fn read_expectations(source: &Arc<Source>, findings: &mut Vec<Finding>) -> ExpectationsSpec {
+    let (mut file, _) = reader::read_file(source, &expect::EXPECTATIONS, findings);
+    ExpectationsSpec {
+        config: file.optional("config"),
+        expect: file.rows("expect").into_iter().map(ExpectSpec::from_row).collect(),
+    }
 }
 
 /// Reads a file through its section and reports tables of one kind with one name.
@@ -224,6 +234,40 @@ impl RouteSpec {
     }
 }
 
+impl ExpectSpec {
+    /// Out of its row.
+    fn from_row(mut row: Row) -> Self {
+        let script = row.rows("upstream").into_iter().filter_map(ScriptedSpec::from_row).collect();
+        Self {
+            client: row.optional("client"),
+            local: row.optional("local"),
+            name: row.optional("name"),
+            rtype: row.setting("type"),
+            answer: row.optional("answer"),
+            upstream: script,
+            faulty: row.faulty,
+            path: row.path,
+            place: row.place,
+        }
+    }
+}
+
+impl ScriptedSpec {
+    /// Out of its row.
+    fn from_row(mut row: Row) -> Option<Self> {
+        Some(Self {
+            name: row.optional("name")?,
+            rtype: row.setting("type")?,
+            ttl: row.setting("ttl")?,
+            data: row.optional("data"),
+            end: row.optional("end"),
+            faulty: row.faulty,
+            path: row.path,
+            place: row.place,
+        })
+    }
+}
+
 /// The typed getters of a row.
 impl Row {
     /// A value that was written and is sound.
@@ -287,6 +331,8 @@ from_read! {
     Octets(value) => Octets = Some(Octets(value));
     Socket(value) => SocketAddr = Some(value);
     Listener(value) => Listener = Some(value);
+    Address(value) => IpAddr = Some(value);
+    Answer(value) => Answer = Some(value);
     Prefix(value) => IpNet = Some(value);
     Server(value) => Server = Some(value);
     Name(value) => DnsName = Some(value);
@@ -304,6 +350,12 @@ from_read! {
         "auto" => Some(Self::Auto),
         "on" => Some(Self::On),
         "off" => Some(Self::Off),
+        _ => None,
+    };
+    Word(word) => End = match word {
+        "nodata" => Some(Self::NoData),
+        "nxdomain" => Some(Self::NxDomain),
+        "servfail" => Some(Self::ServFail),
         _ => None,
     };
     Word(word) => EndpointKind = match word {

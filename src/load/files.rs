@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::config::{Finding, Place, Source, Spanned, Spec, codes, read_included, read_main};
 
 /// The largest configuration file, in octets.
-const LARGEST_CONFIG: u64 = 64 << 20;
+pub(super) const LARGEST_CONFIG: u64 = 64 << 20;
 /// The largest JSON or zone file, in octets.
 pub(super) const LARGEST_DATA: u64 = 512 << 20;
 

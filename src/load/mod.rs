@@ -6,6 +6,7 @@
 //! Nothing is half loaded: with an error there is no plan.
 
 mod endpoints;
+mod expectations;
 mod extends;
 mod files;
 mod lints;
@@ -24,6 +25,7 @@ use crate::config::{Config, Finding, codes, duplicate_names, has_errors, sort};
 use crate::upstream::{self, CaseMixing, Group};
 use crate::view::SnapshotPlan;
 use crate::zone::avd::{Clouds, guid_of_label};
+pub use expectations::{Case, Expectations, Expected, Scripted, What, expectations, expectations_of_text};
 use extends::Tables;
 use files::{Disk, Files, Memory};
 

@@ -12,6 +12,7 @@ use mio::{Interest, Registry, Token};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
 
+use super::case::Case;
 use crate::wire::Moment;
 
 /// Sockets that are open for new queries, per server and worker.
@@ -61,6 +62,11 @@ impl Sockets {
     /// None yet. Their tokens are `first_token` and more.
     pub(super) fn new(first_token: usize) -> Self {
         Self { slots: Vec::new(), free: Vec::new(), pools: Vec::new(), rng: rand::make_rng(), first_token }
+    }
+
+    /// Draws the case of a query's letters.
+    pub(super) fn draw_case(&mut self) -> Case {
+        Case::new([self.rng.next_u64(), self.rng.next_u64(), self.rng.next_u64(), self.rng.next_u64()])
     }
 
     /// Takes a socket and a random id for a query to `server`.

@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::case::Case;
 use crate::wire::Moment;
 
 /// Questions that wait for a connection's attention.
@@ -35,6 +36,8 @@ pub struct StreamReply {
     pub serial: u32,
     /// Index of the server in its group.
     pub server: usize,
+    /// How QNAME's letters were spelled.
+    pub(super) case: Case,
     /// When the question was handed over.
     pub sent: Moment,
     /// The message, its id as asked.

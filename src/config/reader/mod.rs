@@ -17,6 +17,7 @@ use toml::Spanned as At;
 use toml::de::{DeTable, DeValue};
 
 use super::codes::{self, CodeRow};
+use super::expect::Answer;
 use super::finding::{Finding, has_errors};
 use super::place::{Place, Source, Spanned};
 use super::sections::{self, Default, Key, Kind, Section};
@@ -61,6 +62,8 @@ pub(super) enum Read {
     Records(Vec<(Spanned<Pattern>, Vec<Spanned<IpAddr>>)>),
     /// A zone's records.
     ZoneRecords(Vec<(Spanned<Owner>, ZoneValue)>),
+    /// An expected answer.
+    Answer(Answer),
     /// Words by name.
     Choices(Vec<(Spanned<String>, Spanned<&'static str>)>),
     /// Tables.
@@ -286,6 +289,10 @@ impl<'s> Reader<'s> {
             (Kind::Records, DeValue::Table(table)) => Some(self.records(path, table)),
             (Kind::ZoneRecords, DeValue::Table(table)) => Some(self.zone_records(path, table)),
             (Kind::Choices(words), DeValue::Table(table)) => Some(self.choices(path, words, table)),
+            (Kind::Answer, DeValue::Array(items)) => self.answers(path, items, span),
+            (Kind::Answer, DeValue::String(word)) => {
+                self.checked(path, span, Answer::word(word)).map(|answer| Read::Answer(answer.value))
+            }
             (Kind::Table(section), DeValue::Table(table)) => {
                 let place = self.source.place(span);
                 Some(Read::Rows(vec![self.row(path, section, table, place)]))
@@ -467,6 +474,16 @@ impl<'s> Reader<'s> {
             self.fault(&codes::MISSING_KEY, span, path, "the table needs `cname`".to_owned(), None);
         }
         target.map(ZoneValue::Cname)
+    }
+
+    /// Reads the data of the records that an answer should have.
+    fn answers(&mut self, path: &Path<'_>, items: &[At<DeValue<'_>>], span: Range<usize>) -> Option<Read> {
+        let Read::List(list) = self.list(path, &Kind::Text, (1, 1_000), items, span)? else { return None };
+        let data = list.into_iter().filter_map(|item| match item.value {
+            Read::Text(text) => Some(Spanned::new(text, item.place)),
+            _ => None,
+        });
+        Some(Read::Answer(Answer::Records(data.collect())))
     }
 
     /// Reads words by name.

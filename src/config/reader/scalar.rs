@@ -5,6 +5,7 @@ use crate::config::codes;
 use crate::config::sections::Kind;
 use crate::config::suggest::suggest;
 use crate::config::value::name::{DnsName, Pattern};
+pub(super) use crate::config::value::shorten;
 use crate::config::value::{self, Fault, duration_text, size_text};
 
 /// Whether a kind is written as a string.
@@ -17,6 +18,7 @@ pub(super) fn takes_text(kind: &Kind) -> bool {
             | Kind::Records
             | Kind::ZoneRecords
             | Kind::Choices(_)
+            | Kind::Answer
             | Kind::Table(_)
             | Kind::Tables(_)
     )
@@ -99,13 +101,4 @@ pub(super) fn label_glob(text: &str) -> Result<String, Fault> {
         Ok(_) if fits => Ok(text.to_owned()),
         _ => Err(Fault::new(&codes::BAD_GLOB, format!("{:?} is not a glob over names", shorten(text)))),
     }
-}
-
-/// At most 60 characters of a text that is quoted in a message.
-pub(super) fn shorten(text: &str) -> String {
-    let mut short: String = text.chars().take(60).collect();
-    if short.len() < text.len() {
-        short.push('…');
-    }
-    short
 }

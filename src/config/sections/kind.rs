@@ -55,6 +55,8 @@ pub enum Kind {
     ZoneRecords,
     /// A table from names of tables to one of a few words.
     Choices(&'static [&'static str]),
+    /// An expected answer: a list of record data, or a word.
+    Answer,
     /// A table.
     Table(&'static Section),
     /// A list of tables.
@@ -103,6 +105,10 @@ impl Kind {
             Self::Records => "a table: name = [addresses]".to_owned(),
             Self::ZoneRecords => "a table: owner = [addresses] or { cname = name }".to_owned(),
             Self::Choices(words) => format!("a table: name = {}", words.join(" | ")),
+            Self::Answer => {
+                "a list of record data, or nodata | nxdomain | refused | servfail | forward | forward:UPSTREAM"
+                    .to_owned()
+            }
             Self::Table(_) => "a table".to_owned(),
             Self::Tables(_) => "a list of tables".to_owned(),
         }

@@ -42,6 +42,15 @@ impl Fault {
     }
 }
 
+/// At most 60 characters of a text that is quoted in a message.
+pub(super) fn shorten(text: &str) -> String {
+    let mut short: String = text.chars().take(60).collect();
+    if short.len() < text.len() {
+        short.push('…');
+    }
+    short
+}
+
 /// Reads a decimal number with one of the units `ms`, `s`, `m`, `h`, `d`.
 ///
 /// # Errors
