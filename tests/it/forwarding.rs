@@ -246,7 +246,7 @@ fn r28_a_group_of_one_repeats_the_same_datagram() {
     let reply = server.client("127.0.10.9").ask("lost.public.example", kind::A);
     assert_eq!(reply.addresses().len(), 1, "{:?}", reply.message);
     let seen = upstream.seen();
-    assert_eq!(seen.len(), 2);
+    assert_eq!(seen.len(), 2, "{seen:?}");
     assert_eq!((seen[0].id(), seen[0].from), (seen[1].id(), seen[1].from), "same id and port");
 }
 

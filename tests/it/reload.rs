@@ -113,7 +113,7 @@ fn r05_a_listener_that_is_added_answers_and_one_that_is_gone_does_not() {
     let own = format!("\"{}\"", world.server.address);
     std::fs::write(world.server.path(), whole.replace(&own, &format!("{own}, \"127.0.0.1:{more}\""))).expect("written");
     world.server.signal("HUP");
-    world.server.wait_for_log(|line| line.contains("reloaded") && line.contains("generation="));
+    world.server.wait_for_log(crate::harness::server::is_reloaded);
     let added = crate::harness::Client::new("127.0.10.9", ([127, 0, 0, 1], more).into());
     for reply in added.ask_both("hp1.avd.example", kind::A) {
         assert_eq!(reply.addresses()[0].to_string(), "10.10.4.4");

@@ -19,9 +19,11 @@ fn o_02_sigterm_answers_what_is_in_flight_and_exits_with_0() {
     upstream.wait_for("tcp.public.example", 1);
     server.signal("TERM");
     let reply = crate::harness::client::receive(&udp, Duration::from_secs(5)).expect("the datagram's reply");
-    assert_eq!(Reply::decode(reply).addresses().len(), 1);
+    let reply = Reply::decode(reply);
+    assert_eq!(reply.addresses().len(), 1, "{:?}", reply.message);
     let reply = tcp.receive(Duration::from_secs(5)).expect("the connection's reply");
-    assert_eq!(Reply::decode(reply).addresses().len(), 1);
+    let reply = Reply::decode(reply);
+    assert_eq!(reply.addresses().len(), 1, "{:?}", reply.message);
     assert_eq!(server.wait().code(), Some(0), "{}", server.log());
 }
 

@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -101,6 +102,8 @@ impl Setup {
 #[derive(Default)]
 struct Log {
     lines: Mutex<Vec<String>>,
+    /// How many streams have ended.
+    ended: AtomicUsize,
     changed: Condvar,
 }
 
@@ -114,11 +117,13 @@ impl Log {
         let log = Arc::clone(self);
         std::thread::spawn(move || {
             for line in BufReader::new(stream).split(b'\n') {
-                let Ok(line) = line else { return };
+                let Ok(line) = line else { break };
                 let line = String::from_utf8_lossy(&line).into_owned();
                 log.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
                 log.changed.notify_all();
             }
+            log.ended.fetch_add(1, Ordering::Release);
+            log.changed.notify_all();
         });
     }
 
@@ -180,7 +185,7 @@ impl Server {
         let probe = Query::new("ready.example", 1).opcode(2).to_octets();
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().expect("the child can be asked") {
-                self.log.wait(usize::MAX, Duration::from_millis(100), |_| false);
+                self.end(PATIENCE);
                 panic!("the server ended with {status} instead of starting:\n{}", self.log.text());
             }
             let socket = Client::new(source, address).socket();
@@ -220,8 +225,7 @@ impl Server {
         let from = self.log.len();
         self.setup.write(text);
         self.signal("HUP");
-        let reloaded = |line: &str| line.contains("reloaded") && line.contains("generation=");
-        let done = self.log.wait(from, PATIENCE, reloaded);
+        let done = self.log.wait(from, PATIENCE, is_reloaded);
         assert!(done.is_some(), "no line says that the reload is served:\n{}", self.log.text());
     }
 
@@ -273,6 +277,9 @@ impl Server {
         let deadline = Instant::now() + patience;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().expect("the child can be asked") {
+                while self.log.ended.load(Ordering::Acquire) < 2 && Instant::now() < deadline {
+                    self.log.wait(usize::MAX, Duration::from_millis(5), |_| false);
+                }
                 return Some(status);
             }
             // The log's streams end with the process: a change of the log is the event to wait for.
@@ -290,6 +297,11 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Whether a line of the log says that a reload is served.
+pub(crate) fn is_reloaded(line: &str) -> bool {
+    line.contains("reloaded") && line.contains("generation")
 }
 
 /// Runs a command of the binary to its end: status, standard output, standard error.
