@@ -280,7 +280,9 @@ fn r31_equal_questions_are_asked_once() {
             });
         }
     });
-    assert_eq!(world.asked("same.public.example"), 1);
+    // The second server may be asked too while the first is slow (R28), but no server twice.
+    let (first, second) = (world.u1.count("same.public.example"), world.u2.count("same.public.example"));
+    assert!(first == 1 && second <= 1, "{first} and {second} queries");
 }
 
 #[test]

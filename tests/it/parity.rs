@@ -114,7 +114,7 @@ fn without_ttls(octets: &[u8]) -> Vec<u8> {
 #[test]
 fn r01_the_core_says_what_the_oracle_says() {
     let (mut judged, mut open) = (0u32, 0u32);
-    run(cases(250), 2_000, |numbers| {
+    run(cases(1_500), 2_000, |numbers| {
         let case = Case::draw(numbers, 24);
         let text = case.world.render(&pure::servers());
         let whole = format!("version = 1\n[server]\nlisten = [\"127.0.0.1:5300\"]\n{text}");
