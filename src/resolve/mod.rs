@@ -140,19 +140,19 @@ pub fn answer<R: Raw, O: Observer>(
     if header.opcode() != 0 {
         return Outcome::Reply(respond::bare(&header, rcode::NOTIMP, out));
     }
-    let query = Query::read(message);
+    let mut query = Query::EMPTY;
+    let parsed = query.fill(message);
     let Some((view, selected)) = snapshot.select(client.address, client.local) else {
         observer.note(Event::NoView);
-        return Outcome::Reply(match query {
-            Ok(query) => Reply::new(message, &query, client.transport, out).end(rcode::REFUSED, &[Ede::PROHIBITED]),
+        return Outcome::Reply(match parsed {
+            Ok(()) => Reply::new(message, &query, client.transport, out).end(rcode::REFUSED, &[Ede::PROHIBITED]),
             Err(_) => respond::bare(&header, rcode::REFUSED, out),
         });
     };
     observer.note(Event::View(view, selected));
-    let query = match query {
-        Ok(query) => query,
-        Err(error) => return Outcome::Reply(malformed(&header, error, out, observer)),
-    };
+    if let Err(error) = parsed {
+        return Outcome::Reply(malformed(&header, error, out, observer));
+    }
     let mut reply = Reply::new(message, &query, client.transport, out);
     if let Some(rcode) = policy::refusal(&query) {
         return Outcome::Reply(reply.end(rcode, &[]));

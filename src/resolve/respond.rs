@@ -42,6 +42,7 @@ pub(super) struct Place {
 
 impl<'b> Reply<'b> {
     /// A reply to `query`, whose octets are `message`.
+    #[inline(always)]
     pub(super) fn new(message: &[u8], query: &Query, transport: Transport, out: &'b mut [u8]) -> Self {
         let limit = match (transport, query.edns) {
             (Transport::Stream, _) => MAX_OCTETS,

@@ -32,8 +32,15 @@ impl WireName {
     ///
     /// # Errors
     /// [`Error::Pointer`] for a compressed name; [`Error::Short`], [`Error::Label`], [`Error::LongName`].
-    #[inline]
     pub fn read_plain(message: &[u8], at: usize) -> Result<(Self, usize), Error> {
+        let mut name = Self::ROOT;
+        let end = name.fill(message, at)?;
+        Ok((name, end))
+    }
+
+    /// The same into a name that is there already: nothing is moved.
+    #[inline]
+    pub(super) fn fill(&mut self, message: &[u8], at: usize) -> Result<usize, Error> {
         let mut end = at;
         loop {
             let length = *message.get(end).ok_or(Error::Short)?;
@@ -49,7 +56,11 @@ impl WireName {
             }
         }
         let source = message.get(at..end).ok_or(Error::Short)?;
-        Ok((Self::from_checked(source).ok_or(Error::LongName)?, end))
+        let place = self.octets.get_mut(..source.len()).ok_or(Error::LongName)?;
+        place.copy_from_slice(source);
+        place.make_ascii_lowercase();
+        self.len = u8::try_from(source.len()).map_err(|_| Error::LongName)?;
+        Ok(end)
     }
 
     /// Reads the name at `at`, following compression pointers, and returns it with where its own octets end.
