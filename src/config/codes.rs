@@ -342,6 +342,9 @@ codes! {
     NO_NAMES = 609 Warning, "an imported endpoint without names", "DESIGN 2",
         "`customDnsConfigs` is empty when a zone group is attached.",
         "\"customDnsConfigs\": []", "Import the endpoint's network interface instead.";
+    WITHOUT_ENDPOINT = 610 Info, "imported names that belong to no endpoint", "DESIGN 2",
+        "Record sets say nothing of the endpoint that made them, and no endpoint of these files has their names.",
+        "from = [\"azure/record-sets.json\"]   # in [[endpoints]], alone", "Import the network interfaces too, or write an `[[endpoint]]` for them.";
 }
 
 #[cfg(test)]

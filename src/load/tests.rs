@@ -5,6 +5,8 @@ use crate::config::{Severity, render};
 use crate::view::Snapshot;
 use crate::zone::{Missing, State};
 
+mod imports;
+
 /// What every text begins with.
 const HEAD: &str = "\
 version = 1
