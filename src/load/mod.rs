@@ -9,6 +9,7 @@ mod endpoints;
 mod expectations;
 mod extends;
 mod files;
+mod jail;
 mod lints;
 mod names;
 mod services;

@@ -6,6 +6,7 @@ use crate::view::Snapshot;
 use crate::zone::{Missing, State};
 
 mod imports;
+mod zone_files;
 
 /// What every text begins with.
 const HEAD: &str = "\
