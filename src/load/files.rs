@@ -151,6 +151,7 @@ pub(super) fn gather(files: &dyn Files, main: &Path) -> Result<Gathered, ReadErr
             spec.zones.append(&mut more.zones);
             spec.zone_sets.append(&mut more.zone_sets);
             spec.known.append(&mut more.known);
+            spec.clouds.append(&mut more.clouds);
             spec.views.append(&mut more.views);
             spec.incomplete |= more.incomplete;
         }

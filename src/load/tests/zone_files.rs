@@ -121,3 +121,24 @@ fn records_of_zones_with_avd_names_are_linted_with_their_lines() {
         ["H0411 z.zone:1:1", "H0425 z.zone:3:1", "H0412 z.zone:4:1", "H0413 z.zone:5:1", "H0410 z.zone:7:1"]
     );
 }
+
+#[test]
+fn a_cloud_of_the_file_is_a_cloud() {
+    let cloud = "[[cloud]]\nname = \"gov\"\npublic = \"wvd.example.gov\"\n";
+    let text = format!(
+        "{cloud}one-zone = true\n[[endpoint]]\nname = \"g\"\nkind = \"global\"\nrecords = {{ \"rdweb.privatelink.wvd.example.gov\" = [\"10.0.0.4\"] }}\n{VIEW}endpoints = [\"g\"]\n"
+    );
+    let loaded = head_and(&text);
+    let plan = clean(&loaded).plan.as_ref().unwrap();
+    let names: Vec<String> = plan.views[0].endpoints[0].records[0].names.iter().map(ToString::to_string).collect();
+    assert_eq!(names, ["rdweb.wvd.example.gov", "rdweb.privatelink.wvd.example.gov"]);
+    assert_eq!(plan.clouds.iter().count(), 4);
+    // with two zones a global name under the plain suffix is told; without the cloud it is under no suffix at all
+    assert_eq!(codes_of(&text.replace("true", "false")), ["H0407"]);
+    assert_eq!(codes_of(&text.replace(&format!("{cloud}one-zone = true\n"), "")), ["H0406"]);
+    for bad in ["wvd.microsoft.com", "microsoft.com", "privatelink.wvd.azure.us", "gov", "example.gov"] {
+        let more = format!("{cloud}[[cloud]]\nname = \"more\"\npublic = \"{bad}\"\n{VIEW}");
+        assert_eq!(codes_of(&more), ["H0428"], "{bad}");
+    }
+    assert_eq!(codes_of(&format!("{cloud}{cloud}{VIEW}")), ["H0110", "H0428"]);
+}
