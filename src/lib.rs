@@ -2,15 +2,32 @@
 //!
 //! The modules stand in floor order; a floor uses lower floors only (docs/ARCHITECTURE.md).
 
+// Floor 0: bytes, counters, the configuration's text.
+pub mod config;
 pub mod metrics;
 pub mod wire;
-pub mod config;
+
+// Floor 1: data and exchanges.
 pub mod azure;
 pub mod cache;
-pub mod zone;
 pub mod upstream;
+pub mod zone;
+
+// Floor 2: who sees what.
 pub mod view;
+
+// Floor 3: files to snapshots, queries to replies.
 pub mod load;
 pub mod resolve;
+
+// Floor 4: why.
+pub mod explain;
+
+// Floor 5: transports.
 pub mod server;
+
+// Top: all of it wired together.
 pub mod cli;
+pub mod demo;
+pub mod reload;
+pub mod run;

@@ -1,3 +1,7 @@
-//! The `hubdns` binary: parses the command line and turns its outcome into an exit code.
+//! The `hubdns` binary: the command line of the library of the same name.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hubdns::cli::main()
+}

@@ -1,6 +1,6 @@
 //! The reload: load aside, swap whole, or change nothing (DESIGN.md section 9).
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::config::{Config, Finding, Severity, render};
 use crate::load::{self, Unreadable};
@@ -30,10 +30,9 @@ pub enum Refused {
 ///
 /// # Errors
 /// When it cannot be served.
-pub fn prepare(path: &PathBuf, generation: u64) -> Result<(Config, Snapshot, Vec<Finding>), Refused> {
-    let (config, mut plan, findings) = load::load(path)?
-        .into_parts()
-        .map_err(|findings| Refused::Findings { path: path.clone(), findings })?;
+pub fn prepare(path: &Path, generation: u64) -> Result<(Config, Snapshot, Vec<Finding>), Refused> {
+    let (config, mut plan, findings) =
+        load::load(path)?.into_parts().map_err(|findings| Refused::Findings { path: path.to_path_buf(), findings })?;
     plan.generation = generation;
     Ok((config, Snapshot::build(plan), findings))
 }

@@ -46,7 +46,7 @@ pub(super) fn read(item: &Node<'_>, document: &mut Draft) {
     document.add(endpoint);
 }
 
-/// The endpoint in "created by private endpoint <name> with resource guid <guid>".
+/// The endpoint in `created by private endpoint <name> with resource guid <guid>`.
 fn endpoint_of(creator: &str) -> Option<&str> {
     let rest = creator.strip_prefix("created by private endpoint ")?;
     rest.split(" with resource guid").next().filter(|name| !name.is_empty())

@@ -20,9 +20,11 @@ const MAX_ANSWER_OCTETS: usize = 64 * 1024;
 /// Likewise one of more records than this.
 const MAX_ANSWER_RECORDS: u16 = 256;
 
+type Entries = Sharded<Box<[u8]>, Arc<Entry>, Weight, foldhash::fast::RandomState>;
+
 /// Raw answers, shared by all threads.
 pub struct Cache {
-    entries: Option<Sharded<Box<[u8]>, Arc<Entry>, Weight, foldhash::fast::RandomState>>,
+    entries: Option<Entries>,
     limits: Limits,
 }
 

@@ -8,29 +8,30 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::{Matrix, exit};
+use super::Exit;
+use super::matrix::Matrix;
 use crate::config::{Finding, Severity, has_errors, render};
 use crate::load::{self, Loaded};
 use crate::view::Snapshot;
 
 /// What was asked for.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub(super) struct Options {
     /// The main file.
-    pub config: PathBuf,
+    pub(super) config: PathBuf,
     /// Warnings fail too.
-    pub strict: bool,
+    pub(super) strict: bool,
     /// One JSON object instead of text.
-    pub json: bool,
+    pub(super) json: bool,
     /// Colour in the diagnostics.
-    pub colour: bool,
+    pub(super) colour: bool,
 }
 
-/// Runs the command and returns its exit code.
+/// Runs the command and returns how it ended.
 ///
 /// # Errors
 /// When a stream cannot be written.
-pub fn run(options: &Options, result: &mut dyn Write, diagnostics: &mut dyn Write) -> io::Result<u8> {
+pub(super) fn run(options: &Options, result: &mut dyn Write, diagnostics: &mut dyn Write) -> io::Result<Exit> {
     let loaded = match load::load(&options.config) {
         Ok(loaded) => loaded,
         Err(unreadable) => {
@@ -40,7 +41,7 @@ pub fn run(options: &Options, result: &mut dyn Write, diagnostics: &mut dyn Writ
             } else {
                 writeln!(diagnostics, "error: {unreadable}")?;
             }
-            return Ok(exit::FAILED);
+            return Ok(Exit::Failed);
         }
     };
     let code = code_of(&loaded.findings, options.strict);
@@ -50,7 +51,7 @@ pub fn run(options: &Options, result: &mut dyn Write, diagnostics: &mut dyn Writ
         let files: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
         let object = json!({
             "schema": 1,
-            "ok": code == exit::FINE,
+            "ok": code == Exit::Fine,
             "findings": findings.iter().map(render::json).collect::<Vec<Value>>(),
             "files": files,
             "matrix": matrix.as_ref().map(Matrix::json),
@@ -64,20 +65,20 @@ pub fn run(options: &Options, result: &mut dyn Write, diagnostics: &mut dyn Writ
     if let Some(matrix) = matrix {
         write!(result, "{}", matrix.text())?;
     }
-    let state = if code == exit::FINE { "ok" } else { "not ok" };
+    let state = if code == Exit::Fine { "ok" } else { "not ok" };
     writeln!(diagnostics, "{}: {state}, {}", options.config.display(), render::summary(&findings))?;
     Ok(code)
 }
 
 /// The exit code of findings.
-pub fn code_of(findings: &[Finding], strict: bool) -> u8 {
+fn code_of(findings: &[Finding], strict: bool) -> Exit {
     let warnings = findings.iter().any(|finding| finding.severity == Severity::Warning);
     if has_errors(findings) {
-        exit::CONFIGURATION
+        Exit::Faulty
     } else if strict && warnings {
-        exit::WARNINGS
+        Exit::Warned
     } else {
-        exit::FINE
+        Exit::Fine
     }
 }
 
@@ -90,7 +91,7 @@ mod tests {
     }
 
     /// Exit code, result and diagnostics.
-    fn check(config: PathBuf, json: bool) -> (u8, String, String) {
+    fn check(config: PathBuf, json: bool) -> (Exit, String, String) {
         let options = Options { config, strict: true, json, colour: false };
         let (mut result, mut diagnostics) = (Vec::new(), Vec::new());
         let code = run(&options, &mut result, &mut diagnostics).unwrap();
@@ -100,7 +101,7 @@ mod tests {
     #[test]
     fn the_lab_is_fine_and_its_matrix_shows_both_views() {
         let (code, result, diagnostics) = check(conf("lab.toml"), false);
-        assert_eq!(code, exit::FINE, "{diagnostics}");
+        assert_eq!(code, Exit::Fine, "{diagnostics}");
         let line = result.lines().find(|line| line.contains("  rdweb.wvd.microsoft.com")).unwrap();
         assert!(line.contains("10.10.1.4") && line.contains("→ stand-in"), "{result}");
         let broker = result.lines().find(|line| line.contains(".rdbroker.wvd")).unwrap();
@@ -110,7 +111,7 @@ mod tests {
     #[test]
     fn json_is_one_object_with_a_schema() {
         let (code, result, _) = check(conf("shared-zones.toml"), true);
-        assert_eq!(code, exit::FINE);
+        assert_eq!(code, Exit::Fine);
         let value: Value = serde_json::from_str(&result).unwrap();
         assert_eq!(value["schema"], 1);
         assert_eq!(value["ok"], true);
@@ -134,10 +135,10 @@ mod tests {
         let warned = write("warned.toml", head);
         let wrong = write("wrong.toml", &head.replace("version = 1", "version = 2"));
         let gone = write("include.toml", &head.replace("version = 1\n", "version = 1\ninclude = [\"gone.toml\"]\n"));
-        assert_eq!(check(folder.join("none.toml"), false).0, exit::FAILED);
-        assert_eq!(check(warned.clone(), false).0, exit::WARNINGS);
-        assert_eq!(check(wrong, false).0, exit::CONFIGURATION);
-        assert_eq!(check(gone, false).0, exit::CONFIGURATION);
+        assert_eq!(check(folder.join("none.toml"), false).0, Exit::Failed);
+        assert_eq!(check(warned.clone(), false).0, Exit::Warned);
+        assert_eq!(check(wrong, false).0, Exit::Faulty);
+        assert_eq!(check(gone, false).0, Exit::Faulty);
         let (_, _, diagnostics) = check(warned, false);
         assert!(diagnostics.contains("warning[H0514]"), "{diagnostics}");
         std::fs::remove_dir_all(&folder).unwrap();

@@ -17,27 +17,27 @@ const PRINTED: usize = 200;
 
 /// The whole table.
 #[derive(Debug)]
-pub struct Matrix {
+pub(super) struct Matrix {
     /// The views, in the order of the file.
-    pub views: Vec<String>,
+    pub(super) views: Vec<String>,
     /// Names by process, then the zones.
-    pub rows: Vec<Row>,
+    pub(super) rows: Vec<Row>,
 }
 
 /// One name.
 #[derive(Debug)]
-pub struct Row {
+pub(super) struct Row {
     /// The AVD process, `other` or `zone`.
-    pub process: &'static str,
+    pub(super) process: &'static str,
     /// The name, public spelling; `*.` in front of a wildcard's parent; a zone's apex.
-    pub name: String,
+    pub(super) name: String,
     /// What it is in each view.
-    pub cells: Vec<String>,
+    pub(super) cells: Vec<String>,
 }
 
 impl Matrix {
     /// Of all endpoint names and zones of a snapshot.
-    pub fn new(snapshot: &Snapshot) -> Self {
+    pub(super) fn new(snapshot: &Snapshot) -> Self {
         let mut rows = Vec::new();
         let mut seen: HashSet<(Name, bool)> = HashSet::new();
         for kind in Kind::ALL {
@@ -64,7 +64,7 @@ impl Matrix {
     }
 
     /// As text: one block a process, columns as wide as needed.
-    pub fn text(&self) -> String {
+    pub(super) fn text(&self) -> String {
         let mut out = String::new();
         if self.rows.is_empty() {
             out.push_str("no view owns a name\n");
@@ -106,7 +106,7 @@ impl Matrix {
     }
 
     /// As JSON.
-    pub fn json(&self) -> Value {
+    pub(super) fn json(&self) -> Value {
         let rows: Vec<Value> = self
             .rows
             .iter()

@@ -1,23 +1,218 @@
-//! The command line: one file a command. Findings and results become text here and nowhere else.
+//! The command line: one file a command. Results go to standard output, diagnostics to standard error; the outcome is
+//! one [`Exit`]. This is the edge: the library returns values, and here they are printed.
 
-pub mod check;
+mod check;
+mod completions;
+mod demo;
+mod explain;
 mod matrix;
-pub mod test;
+mod schema;
+mod serve;
+mod test;
 
-pub use matrix::{Matrix, Row};
+use std::io::{self, IsTerminal, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Instant;
 
-/// Exit codes (DESIGN.md section 10).
-pub mod exit {
+use clap::parser::ValueSource;
+use clap::{Args, CommandFactory, FromArgMatches, Parser, Subcommand};
+
+use crate::config::{Config, render};
+use crate::load;
+use crate::view::SnapshotPlan;
+
+/// How a run ended; the numbers are part of the interface.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Exit {
     /// All is well.
-    pub const FINE: u8 = 0;
-    /// It failed at run time; the main file cannot be read.
-    pub const FAILED: u8 = 1;
+    Fine = 0,
+    /// It failed at run time; also a main file that cannot be read.
+    Failed = 1,
     /// The command line is wrong.
-    pub const USAGE: u8 = 2;
+    Usage = 2,
     /// The configuration has errors.
-    pub const CONFIGURATION: u8 = 3;
-    /// It has only warnings and `--strict` was given.
-    pub const WARNINGS: u8 = 4;
-    /// Something is not as expected.
-    pub const UNEXPECTED: u8 = 5;
+    Faulty = 3,
+    /// The configuration has warnings and `--strict` was given.
+    Warned = 4,
+    /// The result is not what was expected.
+    NotAsExpected = 5,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// A private DNS resolver for Azure Virtual Desktop over Private Link.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hubdns",
+    version,
+    after_help = "Exit status: 0 fine, 1 failed at run time, 2 usage, 3 the configuration has errors,\n\
+                  4 it has only warnings and --strict was given, 5 not as expected."
+)]
+struct Cli {
+    /// The configuration file
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "HUBDNS_CONFIG",
+        default_value = "/etc/hubdns/hubdns.toml",
+        value_name = "FILE"
+    )]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Runs the server
+    Serve,
+    /// Validates and lints the configuration, and prints what each name is in each view
+    Check(CheckArguments),
+    /// Runs the server and a stand-in public DNS on loopback, asks every process in every view, and keeps serving
+    Demo(demo::Arguments),
+    /// Tells how a client's question is answered, and why
+    Explain(Box<explain::Arguments>),
+    /// Runs a table of expectations (client, name, type, answer) as a test suite
+    Test(TestArguments),
+    /// Prints the JSON Schema of the configuration file
+    Schema,
+    /// Prints a completion script for a shell
+    Completions(completions::Arguments),
+    /// Prints the manual page
+    Man,
+}
+
+/// What `check` takes.
+#[derive(Debug, Args)]
+struct CheckArguments {
+    /// Exit with 4 where there are warnings
+    #[arg(long)]
+    strict: bool,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `test` takes.
+#[derive(Debug, Args)]
+struct TestArguments {
+    /// The table; it may name its configuration, which -c overrides
+    file: PathBuf,
+    /// Print JSON in place of TAP
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let begun = Instant::now();
+    let matches = Cli::command().try_get_matches();
+    let named = matches.as_ref().is_ok_and(|own| own.value_source("config") == Some(ValueSource::CommandLine));
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and the version are errors to clap; those go to standard output and are fine.
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Fine };
+            let _ = error.print();
+            return exit.into();
+        }
+    };
+    let outcome = match &cli.command {
+        Command::Serve => serve::run(&cli.config),
+        Command::Check(arguments) => checked(&cli.config, arguments),
+        Command::Demo(arguments) => demo::run(arguments, begun),
+        Command::Explain(arguments) => explain::run(&cli.config, arguments),
+        Command::Test(arguments) => tested(named.then_some(cli.config), arguments),
+        Command::Schema => schema::run(),
+        Command::Completions(arguments) => completions::run(arguments),
+        Command::Man => completions::man(),
+    };
+    let exit = outcome.unwrap_or_else(|error| match error.downcast_ref::<io::Error>() {
+        // The reader of our output has seen enough.
+        Some(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Fine,
+        _ => {
+            complain(&format!("hubdns: {error:#}\n"));
+            Exit::Failed
+        }
+    });
+    exit.into()
+}
+
+fn checked(config: &Path, arguments: &CheckArguments) -> anyhow::Result<Exit> {
+    let options = check::Options {
+        config: config.to_owned(),
+        strict: arguments.strict,
+        json: arguments.json,
+        colour: is_coloured(&io::stderr()),
+    };
+    Ok(check::run(&options, &mut io::stdout().lock(), &mut io::stderr().lock())?)
+}
+
+fn tested(config: Option<PathBuf>, arguments: &TestArguments) -> anyhow::Result<Exit> {
+    let colour = is_coloured(&io::stderr());
+    let options = test::Options { file: arguments.file.clone(), config, json: arguments.json, colour };
+    Ok(test::run(&options, &mut io::stdout().lock(), &mut io::stderr().lock())?)
+}
+
+/// Settings and plan of a file. With errors all findings are printed and the outcome is the exit code; warnings are
+/// `check`'s to tell.
+fn loaded(path: &Path) -> anyhow::Result<Result<(Config, SnapshotPlan), Exit>> {
+    Ok(match load::load(path)?.into_parts() {
+        Ok((config, plan, _)) => Ok((config, plan)),
+        Err(findings) => {
+            complain(&render::text(&findings, is_coloured(&io::stderr())));
+            Err(Exit::Faulty)
+        }
+    })
+}
+
+/// Whether to use colours on a stream: a terminal, and `NO_COLOR` unset or empty.
+fn is_coloured(stream: &impl IsTerminal) -> bool {
+    std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) && stream.is_terminal()
+}
+
+/// Prints a result.
+///
+/// # Errors
+/// When standard output cannot be written.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    Ok(out.flush()?)
+}
+
+/// Prints a value as JSON.
+fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
+    print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+/// Prints a diagnostic. Where standard error is gone there is nobody to tell.
+fn complain(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_configuration_may_be_named_behind_the_command() {
+        let cli = Cli::try_parse_from(["hubdns", "serve", "-c", "conf/lab.toml"]).unwrap();
+        assert_eq!(cli.config, Path::new("conf/lab.toml"));
+        let error = Cli::try_parse_from(["hubdns", "explain"]).unwrap_err();
+        assert_eq!(error.exit_code(), i32::from(Exit::Usage as u8));
+    }
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::exit;
+use super::Exit;
 use crate::config::{Finding, codes, has_errors, render, suggest};
 use crate::load::{self, Case, Expectations, Expected};
 use crate::view::Snapshot;
@@ -21,22 +21,22 @@ use judge::{Verdict, judge};
 
 /// What was asked for.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub(super) struct Options {
     /// The table of expectations.
-    pub file: PathBuf,
+    pub(super) file: PathBuf,
     /// The configuration, where the command line names one; it wins over the table's own.
-    pub config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
     /// One JSON object instead of TAP.
-    pub json: bool,
+    pub(super) json: bool,
     /// Colour in the diagnostics.
-    pub colour: bool,
+    pub(super) colour: bool,
 }
 
-/// Runs the command and returns its exit code.
+/// Runs the command and returns how it ended.
 ///
 /// # Errors
 /// When a stream cannot be written.
-pub fn run(options: &Options, result: &mut dyn Write, diagnostics: &mut dyn Write) -> io::Result<u8> {
+pub(super) fn run(options: &Options, result: &mut dyn Write, diagnostics: &mut dyn Write) -> io::Result<Exit> {
     let outcome = outcome(options);
     match &outcome {
         Outcome::Unreadable(message) if !options.json => writeln!(diagnostics, "error: {message}")?,
@@ -114,12 +114,12 @@ fn unknown_upstream(case: &Case, groups: &[&str]) -> Option<Finding> {
 
 impl Outcome {
     /// The exit code.
-    fn code(&self) -> u8 {
+    fn code(&self) -> Exit {
         match self {
-            Self::Unreadable(_) => exit::FAILED,
-            Self::Faulty(_) => exit::CONFIGURATION,
-            Self::Asked(asked) if asked.iter().all(|(_, verdict)| verdict.passed) => exit::FINE,
-            Self::Asked(_) => exit::UNEXPECTED,
+            Self::Unreadable(_) => Exit::Failed,
+            Self::Faulty(_) => Exit::Faulty,
+            Self::Asked(asked) if asked.iter().all(|(_, verdict)| verdict.passed) => Exit::Fine,
+            Self::Asked(_) => Exit::NotAsExpected,
         }
     }
 
@@ -158,7 +158,7 @@ impl Outcome {
         let passed = cases.iter().filter(|case| case["ok"] == true).count();
         json!({
             "schema": 1,
-            "ok": self.code() == exit::FINE,
+            "ok": self.code() == Exit::Fine,
             "file": options.file.display().to_string(),
             "passed": passed,
             "failed": cases.len() - passed,

@@ -63,7 +63,8 @@ impl Shared {
 
     /// Leaves the question with a worker: the same one for equal keys.
     fn hand_over(&self, key: &Key, group: &Arc<Group>) {
-        let sum = key.octets().iter().fold(0_usize, |sum, octet| sum.wrapping_mul(31).wrapping_add(usize::from(*octet)));
+        let sum =
+            key.octets().iter().fold(0_usize, |sum, octet| sum.wrapping_mul(31).wrapping_add(usize::from(*octet)));
         let worker = self.workers.get(sum.checked_rem(self.workers.len()).unwrap_or(0));
         let message = Messages::Fetch(Box::new(*key), Arc::clone(group));
         if worker.is_none_or(|worker| worker.post(message).is_err()) {
@@ -100,7 +101,8 @@ impl Shared {
             let snapshot = self.snapshot.load_full();
             let raw = Scratch { cache: &self.cache, fetched: &fetched };
             let now = self.clock.now();
-            let outcome = contained(message, client, &snapshot, &raw, now, out, &mut observe.observer(client, &snapshot, now));
+            let outcome =
+                contained(message, client, &snapshot, &raw, now, out, &mut observe.observer(client, &snapshot, now));
             let (key, route) = match outcome {
                 Outcome::Reply(length) => return length,
                 Outcome::Discard(_) => return 0,

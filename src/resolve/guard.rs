@@ -20,7 +20,8 @@ pub(super) fn withheld<R: Raw, O: Observer>(
     from: usize,
     counted: u16,
 ) -> Option<Link> {
-    if walk.view.guard == GuardMode::Off || !matches!(walk.qtype(), rtype::A | rtype::AAAA) || raw.answers() == counted {
+    if walk.view.guard == GuardMode::Off || !matches!(walk.qtype(), rtype::A | rtype::AAAA) || raw.answers() == counted
+    {
         return None;
     }
     let crossed = crossed(walk);
@@ -163,9 +164,11 @@ fn write_stripped<R: Raw, O: Observer>(
         let end = at.saturating_add(4).saturating_add(usize::from(length));
         let Some(whole) = message.get(at..end).filter(|_| end <= record.end) else { break };
         let lists_hint = key == MANDATORY
-            && whole.get(4..).unwrap_or(&[]).chunks_exact(2).any(|pair| {
-                matches!(u16_at(pair, 0), Ok(IPV4_HINT | IPV6_HINT))
-            });
+            && whole
+                .get(4..)
+                .unwrap_or(&[])
+                .chunks_exact(2)
+                .any(|pair| matches!(u16_at(pair, 0), Ok(IPV4_HINT | IPV6_HINT)));
         if lists_hint {
             walk.reply.rewind(place);
             return Ok(false);

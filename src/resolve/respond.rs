@@ -114,7 +114,8 @@ impl<'b> Reply<'b> {
         self.writer.rewind(place.mark);
         self.answers = place.answers;
         self.authorities = 0;
-        while self.cut_count > 0 && self.cuts.get(self.cut_count.wrapping_sub(1)).is_some_and(|cut| *cut > self.answers) {
+        while self.cut_count > 0 && self.cuts.get(self.cut_count.wrapping_sub(1)).is_some_and(|cut| *cut > self.answers)
+        {
             self.cut_count = self.cut_count.wrapping_sub(1);
         }
     }
@@ -158,7 +159,14 @@ impl<'b> Reply<'b> {
 
     /// Writes the records of a raw answer's message from octet `from` on, `age` seconds old: as they stand where this
     /// reply is so far a prefix of that message, else each anew. On [`Full`] the caller rewinds.
-    pub(super) fn raw_records(&mut self, raw: &RawAnswer, from: usize, to: usize, count: u16, age: u32) -> Result<(), Full> {
+    pub(super) fn raw_records(
+        &mut self,
+        raw: &RawAnswer,
+        from: usize,
+        to: usize,
+        count: u16,
+        age: u32,
+    ) -> Result<(), Full> {
         if self.writer.len() == from && self.is_prefix_of(raw, from) {
             return raw.copy_in_place(&mut self.writer, from, to, age);
         }

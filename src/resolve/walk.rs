@@ -10,6 +10,7 @@ use crate::wire::{RawAnswer, Step, Template, Ttl, WireName, flags, name_at, rcod
 use crate::zone::{Endpoint, EndpointRecord, Match, Node, Zone, synthetic_soa};
 
 /// How a walk ended.
+#[expect(clippy::large_enum_variant, reason = "a key travels on the stack: a box would be an allocation a miss")]
 pub(super) enum Ended {
     /// The reply's sections are written; this is the RCODE.
     With(u16),
@@ -43,6 +44,7 @@ pub(super) struct Walk<'w, 'b, R, O> {
 }
 
 /// What to do after a name.
+#[expect(clippy::large_enum_variant, reason = "a key travels on the stack: a box would be an allocation a miss")]
 enum Next {
     /// The chain goes on at the last link.
     Go,
@@ -142,7 +144,8 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
     /// Notes an alias whose target stands at `target_at` of the reply; false when there are too many (R21).
     fn alias(&mut self, target_at: usize) -> bool {
         let Some(slot) = self.links.get_mut(self.aliases.saturating_add(1)) else { return false };
-        *slot = Some(Link { name_at: u16::try_from(target_at).unwrap_or(HEADER_OCTETS as u16), place: self.reply.place() });
+        *slot =
+            Some(Link { name_at: u16::try_from(target_at).unwrap_or(HEADER_OCTETS as u16), place: self.reply.place() });
         self.aliases = self.aliases.saturating_add(1);
         true
     }
@@ -239,7 +242,9 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
         let owner = (0xc000 | self.name_at()).to_be_bytes();
         let mut head = [0_u8; 12];
         let length = u16::try_from(rdata.len()).unwrap_or(0);
-        for (at, octets) in [(0, owner), (2, kind.to_be_bytes()), (4, CLASS_IN.to_be_bytes()), (10, length.to_be_bytes())] {
+        for (at, octets) in
+            [(0, owner), (2, kind.to_be_bytes()), (4, CLASS_IN.to_be_bytes()), (10, length.to_be_bytes())]
+        {
             crate::wire::put(&mut head, at, &octets);
         }
         crate::wire::put(&mut head, 6, &ttl.seconds().to_be_bytes());
@@ -286,9 +291,11 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
         let (union, clouds) = (self.snapshot.union(), &self.snapshot.clouds);
         held.entry.is_plain(self.snapshot.generation, |raw| {
             let last = raw.steps().last().and_then(|step| raw.target(step)).unwrap_or(*name);
-            let targets_plain = || raw.steps().iter().all(|step| {
-                raw.target(step).is_some_and(|target| !union.may_cut(target.as_ref(), clouds))
-            });
+            let targets_plain = || {
+                raw.steps()
+                    .iter()
+                    .all(|step| raw.target(step).is_some_and(|target| !union.may_cut(target.as_ref(), clouds)))
+            };
             matches!(raw.end(), End::Data | End::Negative)
                 && raw.steps().len() <= MAX_ALIASES
                 && !matches!(self.qtype(), rtype::HTTPS | rtype::SVCB)
@@ -345,7 +352,8 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
         }
         self.reply.count_answers(count);
         // Where nothing moved the target stands where it stood; else it is in the last CNAME written.
-        let target_at = if start == from { usize::from(step.target_at) } else { self.last_target(start).ok_or(Full)? };
+        let target_at =
+            if start == from { usize::from(step.target_at) } else { self.last_target(start).ok_or(Full)? };
         if !self.alias(target_at) {
             // One too many: the caller finds no link and fails.
             self.aliases = self.aliases.saturating_add(1);
@@ -399,8 +407,8 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
         if !self.reply.is_truncated() {
             self.authority(raw, age);
         }
-        let ancestor = raw.rcode() == rcode::NXDOMAIN
-            && self.name().is_some_and(|name| self.view.is_above_owned(name.as_ref()));
+        let ancestor =
+            raw.rcode() == rcode::NXDOMAIN && self.name().is_some_and(|name| self.view.is_above_owned(name.as_ref()));
         if ancestor && let Some(name) = self.name() {
             self.observer.note(Event::Ancestor(name.as_ref()));
             return Next::End(Ended::With(rcode::NOERROR));

@@ -50,7 +50,13 @@ pub(super) struct Audit<'a> {
 
 impl<'a> Audit<'a> {
     /// `again` when the same query was observed before, up to a raw answer that it needed.
-    pub(super) fn new(counters: &'a Counters, client: &'a Client, snapshot: &'a Snapshot, now: Moment, again: bool) -> Self {
+    pub(super) fn new(
+        counters: &'a Counters,
+        client: &'a Client,
+        snapshot: &'a Snapshot,
+        now: Moment,
+        again: bool,
+    ) -> Self {
         Self { counters, client, snapshot, now, view: usize::MAX, again }
     }
 
@@ -99,7 +105,11 @@ impl Audit<'_> {
 
     #[cold]
     fn withheld(&mut self, name: NameRef<'_>, address: Option<std::net::IpAddr>, watch: bool) {
-        if watch { self.counters.guard_watched.increment() } else { self.counters.guard_withheld.increment() }
+        if watch {
+            self.counters.guard_watched.increment()
+        } else {
+            self.counters.guard_withheld.increment()
+        }
         if let Some(skipped) = WITHHELD.take(self.now) {
             let address = address.map(|address| address.to_string());
             tracing::warn!(

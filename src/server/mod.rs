@@ -163,12 +163,14 @@ impl Server {
     /// # Errors
     /// As [`Server::start`].
     pub fn replace(&mut self, listen: &[SocketAddr], snapshot: Snapshot) -> Result<(), Error> {
-        let fresh: Vec<SocketAddr> = listen.iter().copied().filter(|address| !self.listeners.contains_key(address)).collect();
+        let fresh: Vec<SocketAddr> =
+            listen.iter().copied().filter(|address| !self.listeners.contains_key(address)).collect();
         let bound = self.bind(&fresh, self.workers.len())?;
         let generation = snapshot.generation;
         let old = self.shared.snapshot.swap(Arc::new(snapshot));
         self.add(bound);
-        let gone: Vec<SocketAddr> = self.listeners.keys().copied().filter(|address| !listen.contains(address)).collect();
+        let gone: Vec<SocketAddr> =
+            self.listeners.keys().copied().filter(|address| !listen.contains(address)).collect();
         for address in gone {
             if let Some(listener) = self.listeners.remove(&address) {
                 listener.tcp.cancel();
@@ -258,7 +260,9 @@ impl Bound {
         // `[::]` is dual-stack unless IPv4 has a wildcard listener of its own on the port (R7).
         let v6_only = asked.is_ipv6()
             && (!asked.ip().is_unspecified()
-                || all.iter().any(|other| other.is_ipv4() && other.ip().is_unspecified() && other.port() == asked.port()));
+                || all
+                    .iter()
+                    .any(|other| other.is_ipv4() && other.ip().is_unspecified() && other.port() == asked.port()));
         let failed = |protocol, address| move |source| Error::Bind { address, protocol, source };
         let mut tries = 0;
         loop {

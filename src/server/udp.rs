@@ -191,7 +191,8 @@ impl Worker {
 
     fn add(&mut self, id: usize, local: SocketAddr, socket: UdpSocket) {
         let token = Token(FIRST_LISTENER + id);
-        if let Err(error) = self.poll.registry().register(&mut SourceFd(&socket.as_raw_fd()), token, Interest::READABLE) {
+        if let Err(error) = self.poll.registry().register(&mut SourceFd(&socket.as_raw_fd()), token, Interest::READABLE)
+        {
             tracing::error!(%error, %local, "a listener cannot be watched");
             return;
         }

@@ -12,6 +12,7 @@ use mio::{Interest, Registry, Token};
 use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
 
+use super::case::Case;
 use crate::wire::Moment;
 
 /// Sockets that are open for new queries, per server and worker.
@@ -63,8 +64,19 @@ impl Sockets {
         Self { slots: Vec::new(), free: Vec::new(), pools: Vec::new(), rng: rand::make_rng(), first_token }
     }
 
+    /// Draws the case of a query's letters.
+    pub(super) fn draw_case(&mut self) -> Case {
+        Case::new([self.rng.next_u64(), self.rng.next_u64(), self.rng.next_u64(), self.rng.next_u64()])
+    }
+
     /// Takes a socket and a random id for a query to `server`.
-    pub(super) fn open(&mut self, registry: &Registry, server: SocketAddr, slot: u32, now: Moment) -> io::Result<Opened> {
+    pub(super) fn open(
+        &mut self,
+        registry: &Registry,
+        server: SocketAddr,
+        slot: u32,
+        now: Moment,
+    ) -> io::Result<Opened> {
         let pool = match self.pools.iter().position(|(address, _)| *address == server) {
             Some(pool) => pool,
             None => {
@@ -144,7 +156,9 @@ impl Sockets {
 
     /// All exchanges that wait on this socket: it failed. The socket takes no more queries.
     pub(super) fn failed(&mut self, registry: &Registry, token: Token, into: &mut Vec<(Opened, u32)>) {
-        let Some(index) = token.0.checked_sub(self.first_token).and_then(|index| u32::try_from(index).ok()) else { return };
+        let Some(index) = token.0.checked_sub(self.first_token).and_then(|index| u32::try_from(index).ok()) else {
+            return;
+        };
         if let Some(socket) = self.slots.get(index as usize).and_then(Option::as_ref) {
             into.extend(socket.open.iter().map(|(id, slot)| (Opened { socket: index, id: *id }, *slot)));
             let server = socket.server;

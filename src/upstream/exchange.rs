@@ -13,12 +13,14 @@ use std::time::Duration;
 
 use mio::{Registry, Token};
 
+use super::case::Case;
 use super::datagram::{Opened, Sockets};
-use super::group::{Group, Transport};
+use super::group::{CaseMixing, Group, Policy, Transport};
+use super::judge::{Judged, content, judge};
 use super::servers::{ServerState, Servers};
 use super::stream::{StreamReply, Streams};
 use super::{Mailbox, PAYLOAD_OCTETS, Ticket};
-use crate::wire::{End, Failure, Header, Key, Moment, Question, RawAnswer, flags, rcode, rtype, upstream_query};
+use crate::wire::{End, Failure, HEADER_OCTETS, Header, Key, Moment, RawAnswer, upstream_query};
 
 /// Messages sent for one question at most, tries and TCP included.
 const MAX_MESSAGES: u8 = 8;
@@ -60,6 +62,9 @@ pub struct Finished {
     pub raw: RawAnswer,
 }
 
+/// The states of a group's servers.
+type States = Arc<[Arc<ServerState>]>;
+
 /// One try.
 #[derive(Debug, Clone, Copy)]
 struct Try {
@@ -68,6 +73,7 @@ struct Try {
     opened: Opened,
     sent: Moment,
     with_opt: bool,
+    case: Case,
     /// It was already counted as silent.
     silent: bool,
 }
@@ -76,7 +82,7 @@ struct Exchange {
     serial: u32,
     key: Key,
     group: Arc<Group>,
-    states: Arc<[Arc<ServerState>]>,
+    states: States,
     started: Moment,
     ends: Moment,
     wakes: Moment,
@@ -99,7 +105,7 @@ pub struct Exchanges<T> {
     sockets: Sockets,
     servers: Arc<Servers>,
     /// The states of a group's servers, so that the shared map is asked once a group.
-    known: Vec<(Arc<Group>, Arc<[Arc<ServerState>]>)>,
+    known: Vec<(Arc<Group>, States)>,
     streams: Arc<Streams>,
     mailbox: Arc<Mailbox<Messages<T>>>,
     buffer: Box<[u8]>,
@@ -107,7 +113,12 @@ pub struct Exchanges<T> {
 
 impl<T: Send + 'static> Exchanges<T> {
     /// None yet. Sockets get the tokens from `first_token` on; what streams bring comes to `mailbox`.
-    pub fn new(first_token: usize, servers: Arc<Servers>, streams: Arc<Streams>, mailbox: Arc<Mailbox<Messages<T>>>) -> Self {
+    pub fn new(
+        first_token: usize,
+        servers: Arc<Servers>,
+        streams: Arc<Streams>,
+        mailbox: Arc<Mailbox<Messages<T>>>,
+    ) -> Self {
         Self {
             slots: Vec::new(),
             free: Vec::new(),
@@ -138,7 +149,7 @@ impl<T: Send + 'static> Exchanges<T> {
             return Asked::Ended(Box::new(Finished { key: *key, raw: RawAnswer::failed(Failure::Full) }));
         }
         let states = self.states(group);
-        let (order, probe) = order(group, &states, now);
+        let (order, at_once, probe) = order(group, &states, self.serial as usize, now);
         let all_down = states.iter().all(|state| state.is_down());
         let budget = if all_down { group.timeout.min(DOWN_BUDGET) } else { group.timeout };
         self.serial = self.serial.wrapping_add(1);
@@ -165,6 +176,11 @@ impl<T: Send + 'static> Exchanges<T> {
         self.slots[slot as usize] = Some(exchange);
         if let Some(server) = probe {
             self.try_server(registry, slot, server, true, now);
+        }
+        for _ in 1..at_once {
+            if let Some(finished) = self.advance(registry, slot, now) {
+                return Asked::Ended(Box::new(finished));
+            }
         }
         match self.advance(registry, slot, now) {
             Some(finished) => Asked::Ended(Box::new(finished)),
@@ -204,12 +220,16 @@ impl<T: Send + 'static> Exchanges<T> {
         let state = exchange.states.get(reply.server).cloned();
         match reply.message {
             Ok(message) => {
-                let judged = judge(&message, &exchange.key);
-                if !matches!(judged, Judged::Mismatch)
-                    && let Some(state) = state
-                {
+                let judged = judge(&message, &exchange.key, reply.case.spelled(&exchange.key).octets());
+                if let Some(state) = state.filter(|_| !matches!(judged, Judged::Mismatch)) {
                     state.replied(now.since(reply.sent));
+                    state.kept_case(!matches!(judged, Judged::OtherCase), now);
                 }
+                // Over a connection nobody but the server can answer: its spelling does not matter.
+                let judged = match (judged, Header::read(&message)) {
+                    (Judged::OtherCase, Ok(header)) => content(&message, &header, &exchange.key),
+                    (judged, _) => judged,
+                };
                 match judged {
                     Judged::Answer(raw) => Some(self.finish(registry, reply.slot, *raw)),
                     _ => {
@@ -248,13 +268,13 @@ impl<T: Send + 'static> Exchanges<T> {
         self.slots.get_mut(slot as usize)?.as_mut().filter(|exchange| exchange.serial == serial)
     }
 
-    fn states(&mut self, group: &Arc<Group>) -> Arc<[Arc<ServerState>]> {
+    fn states(&mut self, group: &Arc<Group>) -> States {
         if let Some((_, states)) = self.known.iter().find(|(known, _)| Arc::ptr_eq(known, group)) {
             return Arc::clone(states);
         }
         // Groups come and go with snapshots: those that nothing else holds are dropped.
         self.known.retain(|(known, _)| Arc::strong_count(known) > 1);
-        let states: Arc<[_]> = group.servers.iter().map(|server| self.servers.state(server.address)).collect();
+        let states: States = group.servers.iter().map(|server| self.servers.state(server.address)).collect();
         self.known.push((Arc::clone(group), Arc::clone(&states)));
         states
     }
@@ -263,7 +283,8 @@ impl<T: Send + 'static> Exchanges<T> {
     fn wake(&mut self, registry: &Registry, slot: u32, now: Moment) -> Option<Finished> {
         let exchange = self.slots.get_mut(slot as usize)?.as_mut()?;
         if now >= exchange.ends {
-            let failure = if exchange.tries.is_empty() && exchange.streams == 0 { exchange.failure } else { Failure::Silent };
+            let failure =
+                if exchange.tries.is_empty() && exchange.streams == 0 { exchange.failure } else { Failure::Silent };
             return Some(self.finish(registry, slot, RawAnswer::failed(failure)));
         }
         for index in 0..exchange.tries.len() {
@@ -295,7 +316,8 @@ impl<T: Send + 'static> Exchanges<T> {
             }
             exchange.messages += 1;
             attempt.silent = false;
-            let length = upstream_query(&mut query, attempt.opened.id(), &exchange.key, PAYLOAD_OCTETS as u16, attempt.with_opt);
+            let length =
+                upstream_query(&mut query, attempt.opened.id(), &exchange.key, PAYLOAD_OCTETS as u16, attempt.with_opt);
             if let Ok(length) = length {
                 let _ = self.sockets.send(attempt.opened, &query[..length]);
             }
@@ -326,20 +348,26 @@ impl<T: Send + 'static> Exchanges<T> {
     /// Sends the question to one server; false when it could not be sent.
     fn try_server(&mut self, registry: &Registry, slot: u32, server: usize, with_opt: bool, now: Moment) -> bool {
         let Some(exchange) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return false };
-        let Some(target) = exchange.group.servers.get(server).filter(|server| server.transport == Transport::Plain) else {
+        let Some(target) = exchange.group.servers.get(server).filter(|server| server.transport == Transport::Plain)
+        else {
             exchange.failure = Failure::Network;
             return false;
         };
         let state = &exchange.states[server];
-        if !state.take_place(exchange.group.max_in_flight) {
+        if !state.take_place(exchange.group.most_in_flight(target)) {
             return false;
         }
         let with_opt = with_opt && !state.lacks_opt();
-        match send(&mut self.sockets, registry, target.address, slot, &exchange.key, with_opt, now) {
+        let case = match exchange.group.case {
+            CaseMixing::Off => Case::LOWER,
+            CaseMixing::Auto if state.keeps_no_case(now) => Case::LOWER,
+            CaseMixing::Auto | CaseMixing::On => self.sockets.draw_case(),
+        };
+        match send(&mut self.sockets, registry, target.address, slot, &exchange.key, (with_opt, case), now) {
             Ok(opened) => {
                 state.sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 exchange.messages += 1;
-                exchange.tries.push(Try { server, opened, sent: now, with_opt, silent: false });
+                exchange.tries.push(Try { server, opened, sent: now, with_opt, case, silent: false });
                 exchange.failure = Failure::Silent;
                 true
             }
@@ -375,7 +403,7 @@ impl<T: Send + 'static> Exchanges<T> {
         };
         let exchange = self.slots.get_mut(slot as usize)?.as_mut()?;
         let index = exchange.tries.iter().position(|attempt| attempt.opened == opened)?;
-        let judged = judge(message, &exchange.key);
+        let judged = judge(message, &exchange.key, exchange.tries[index].case.spelled(&exchange.key).octets());
         if matches!(judged, Judged::Mismatch) {
             // R30: what does not match or parse is dropped, and the wait goes on.
             self.mismatch(token);
@@ -388,7 +416,8 @@ impl<T: Send + 'static> Exchanges<T> {
         self.sockets.close(registry, opened);
         match judged {
             Judged::Answer(raw) => Some(self.finish(registry, slot, *raw)),
-            Judged::Truncated => self.ask_stream(registry, slot, attempt.server, now),
+            // A spoofer who guessed all but the case must not win, nor make the server look dead: ask where he cannot.
+            Judged::Truncated | Judged::OtherCase => self.ask_stream(registry, slot, attempt.server, attempt.case, now),
             Judged::FormErr if attempt.with_opt => {
                 if self.try_server(registry, slot, attempt.server, false, now) {
                     self.set_timer(slot, now);
@@ -411,7 +440,14 @@ impl<T: Send + 'static> Exchanges<T> {
     }
 
     /// A truncated reply: the same question over TCP to the same server (RFC 7766 §5).
-    fn ask_stream(&mut self, registry: &Registry, slot: u32, server: usize, now: Moment) -> Option<Finished> {
+    fn ask_stream(
+        &mut self,
+        registry: &Registry,
+        slot: u32,
+        server: usize,
+        case: Case,
+        now: Moment,
+    ) -> Option<Finished> {
         let exchange = self.slots.get_mut(slot as usize)?.as_mut()?;
         let (serial, left) = (exchange.serial, exchange.ends.since(now));
         let address = exchange.group.servers.get(server)?.address;
@@ -421,13 +457,13 @@ impl<T: Send + 'static> Exchanges<T> {
         }
         exchange.messages += 1;
         exchange.streams += 1;
-        let mut query = vec![0; 512];
-        let length = upstream_query(&mut query, 0, &exchange.key, PAYLOAD_OCTETS as u16, true).unwrap_or(0);
-        query.truncate(length);
+        let mut query = [0; 512];
+        let length = spelled_query(&mut query, 0, &exchange.key, true, case);
+        let query = query.get(..length).unwrap_or(&[]).to_vec();
         let mailbox = Arc::clone(&self.mailbox);
         self.streams.ask(address, query, left, move |message| {
             // A full mailbox loses it; the exchange then ends with its budget.
-            let _ = mailbox.post(Messages::Stream(StreamReply { slot, serial, server, sent: now, message }));
+            let _ = mailbox.post(Messages::Stream(StreamReply { slot, serial, server, case, sent: now, message }));
         });
         self.set_timer(slot, now);
         None
@@ -472,13 +508,13 @@ fn send(
     server: SocketAddr,
     slot: u32,
     key: &Key,
-    with_opt: bool,
+    (with_opt, case): (bool, Case),
     now: Moment,
 ) -> io::Result<Opened> {
     let opened = sockets.open(registry, server, slot, now)?;
     let mut query = [0; 512];
-    let length = upstream_query(&mut query, opened.id(), key, PAYLOAD_OCTETS as u16, with_opt);
-    let sent = length.map_err(|_| io::ErrorKind::InvalidInput.into()).and_then(|length| sockets.send(opened, &query[..length]));
+    let length = spelled_query(&mut query, opened.id(), key, with_opt, case);
+    let sent = sockets.send(opened, query.get(..length).unwrap_or(&[]));
     // A full send buffer loses the datagram, as the network may: its try runs out of patience.
     match sent {
         Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
@@ -489,66 +525,66 @@ fn send(
     }
 }
 
-/// The order in which servers are asked, those that are down last; and one of these that is due for a probe beside it.
-fn order(group: &Group, states: &[Arc<ServerState>], now: Moment) -> (Vec<usize>, Option<usize>) {
-    let mut order: Vec<usize> = (0..group.servers.len()).collect();
-    order.sort_by_key(|server| states.get(*server).is_some_and(|state| state.is_down()));
-    let some_up = order.first().and_then(|server| states.get(*server)).is_some_and(|state| !state.is_down());
-    let down = |server: &usize| states.get(*server).is_some_and(|state| state.is_down() && state.take_probe(now));
-    let probe = if some_up { (0..group.servers.len()).find(down) } else { None };
+/// A query with QNAME's letters in the given case; returns its octets.
+fn spelled_query(out: &mut [u8; 512], id: u16, key: &Key, with_opt: bool, case: Case) -> usize {
+    let length = upstream_query(out, id, key, PAYLOAD_OCTETS as u16, with_opt).unwrap_or(0);
+    case.spell(&mut out[HEADER_OCTETS..HEADER_OCTETS + key.name_octets().len()]);
+    length
+}
+
+/// The servers in the order they are asked, those that are down last; how many at once; and one that is down and due
+/// for a probe beside them.
+fn order(group: &Group, states: &[Arc<ServerState>], turn: usize, now: Moment) -> (Vec<usize>, usize, Option<usize>) {
+    let count = group.servers.len();
+    let is_down = |server: &usize| states.get(*server).is_some_and(|state| state.is_down());
+    let mut order: Vec<usize> = match group.policy {
+        Policy::RoundRobin => (0..count).map(|place| (place + turn) % count).collect(),
+        _ => (0..count).collect(),
+    };
+    if group.policy == Policy::Fastest {
+        // One that was never measured comes first, once.
+        order.sort_by_key(|server| states.get(*server).and_then(|state| state.round_trip()));
+    }
+    order.sort_by_key(is_down);
+    let some_up = order.first().is_some_and(|server| !is_down(server));
+    let due = |server: &usize| is_down(server) && states.get(*server).is_some_and(|state| state.take_probe(now));
+    let probe = if some_up { (0..count).find(due) } else { None };
     order.retain(|server| Some(*server) != probe);
-    (order, probe)
+    (order, if group.policy == Policy::Race { 2 } else { 1 }, probe)
 }
 
-/// What a message is to an open question.
-enum Judged {
-    /// An answer, in order.
-    Answer(Box<RawAnswer>),
-    /// TC is set.
-    Truncated,
-    /// FORMERR: the server may not know OPT.
-    FormErr,
-    /// The server failed, or is lame (R29).
-    Failed,
-    /// It does not answer this question, or cannot be parsed (R30).
-    Mismatch,
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::Server;
 
-fn judge(message: &[u8], key: &Key) -> Judged {
-    let Ok(header) = Header::read(message) else { return Judged::Mismatch };
-    if !header.has(flags::QR) || header.opcode() != 0 {
-        return Judged::Mismatch;
+    fn group(policy: Policy) -> Group {
+        let server = |port| Server { address: SocketAddr::from(([127, 0, 0, 1], port)), transport: Transport::Plain };
+        Group {
+            name: "group".into(),
+            servers: vec![server(1), server(2), server(3)],
+            policy,
+            timeout: Duration::from_secs(5),
+            max_in_flight: None,
+            max_qps: None,
+            case: CaseMixing::Off,
+        }
     }
-    // Some servers answer what they cannot parse with the header alone.
-    if header.questions == 0 && header.rcode() == rcode::FORMERR && message.len() == 12 {
-        return Judged::FormErr;
-    }
-    let matches = header.questions == 1
-        && Question::read(message).is_ok_and(|question| {
-            question.name.octets() == key.name_octets() && question.qtype == key.qtype() && question.qclass == 1
-        });
-    if !matches {
-        return Judged::Mismatch;
-    }
-    match header.rcode() {
-        _ if header.has(flags::TC) => Judged::Truncated,
-        rcode::FORMERR => Judged::FormErr,
-        rcode::NOERROR | rcode::NXDOMAIN | rcode::YXDOMAIN => match RawAnswer::from_upstream(message, key) {
-            Ok(raw) if raw.rcode() > 15 => Judged::Failed,
-            Ok(raw) if is_lame(&raw, &header, message) => Judged::Failed,
-            Ok(raw) => Judged::Answer(Box::new(raw)),
-            Err(_) => Judged::Mismatch,
-        },
-        _ => Judged::Failed,
-    }
-}
 
-/// NOERROR without answer and SOA, but with NS or without RA (R29).
-fn is_lame(raw: &RawAnswer, header: &Header, message: &[u8]) -> bool {
-    if header.rcode() != rcode::NOERROR || raw.answers() > 0 || raw.has_soa() {
-        return false;
+    #[test]
+    fn policies_order_servers_and_put_those_that_are_down_last() {
+        let states: Vec<Arc<ServerState>> = (0..3).map(|_| Arc::default()).collect();
+        let at = Moment::from_millis(10_000);
+        let of = |policy, turn| order(&group(policy), &states, turn, at);
+        assert_eq!(of(Policy::Ordered, 1), (vec![0, 1, 2], 1, None));
+        assert_eq!(of(Policy::RoundRobin, 1), (vec![1, 2, 0], 1, None));
+        assert_eq!(of(Policy::Race, 0), (vec![0, 1, 2], 2, None));
+        for (state, millis) in states.iter().zip([30, 10, 20]) {
+            state.replied(Duration::from_millis(millis));
+        }
+        assert_eq!(of(Policy::Fastest, 0).0, [1, 2, 0]);
+        (0..3).for_each(|_| states[0].was_silent());
+        assert_eq!(of(Policy::Ordered, 0), (vec![1, 2], 1, Some(0)), "due for a probe");
+        assert_eq!(of(Policy::Ordered, 0), (vec![1, 2, 0], 1, None), "just probed");
     }
-    let question_end = raw.question_end();
-    let records = crate::wire::Records::new(message, question_end, header.answers.saturating_add(header.authorities));
-    !header.has(flags::RA) || records.map_while(Result::ok).any(|record| record.rtype == rtype::NS)
 }

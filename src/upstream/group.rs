@@ -2,11 +2,14 @@
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::wire::RouteId;
+
+/// Azure's platform resolver: it drops past 200 pending queries and 1,000 a second.
+const PLATFORM: IpAddr = IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16));
 
 /// How a server is reached.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -35,7 +38,9 @@ impl fmt::Display for Server {
         match &self.transport {
             Transport::Plain => write!(f, "{}", self.address),
             Transport::Tls(name) => write!(f, "tls://{}#{name}", self.address),
-            Transport::Https(host, path) => write!(f, "https://{host}{path}#{}", self.address),
+            Transport::Https(host, path) => {
+                write!(f, "https://{host}:{}{path}#{}", self.address.port(), self.address.ip())
+            }
             Transport::Quic(name) => write!(f, "quic://{}#{name}", self.address),
         }
     }
@@ -76,9 +81,9 @@ pub struct Group {
     pub policy: Policy,
     /// The budget of a whole exchange, all tries included.
     pub timeout: Duration,
-    /// Open questions per server address; counted over all groups (R31).
+    /// Open questions per server address as written; counted over all groups (R31).
     pub max_in_flight: Option<u32>,
-    /// Questions per second and server address; counted over all groups (R31).
+    /// Questions per second and server address as written; counted over all groups (R31).
     pub max_qps: Option<u32>,
     /// 0x20.
     pub case: CaseMixing,
@@ -97,6 +102,11 @@ impl Group {
             server.to_string().hash(&mut hasher);
         }
         RouteId(hasher.finish())
+    }
+
+    /// The most questions that may be open at a server: as written, else by what it is (R31).
+    pub fn most_in_flight(&self, server: &Server) -> u32 {
+        self.max_in_flight.unwrap_or(if server.address.ip() == PLATFORM { 150 } else { 5_000 })
     }
 
     /// How long a client of the group waits for its reply unless its view says so: the timeout less 200 ms (R27).

@@ -4,9 +4,11 @@
 //! them, driven by that worker's event loop: no task, no allocation and no lock but the one of [`Pending`] a query.
 //! What is not a datagram (TCP after a truncated reply) runs on tokio and comes back through a [`Mailbox`].
 
+mod case;
 mod datagram;
 mod exchange;
 mod group;
+mod judge;
 mod mailbox;
 mod pending;
 mod servers;

@@ -13,6 +13,8 @@ use crate::wire::Moment;
 const SILENT_TRIES: u32 = 3;
 /// How often a server that is down is tried beside the others.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// How long case is not mixed for a server that does not echo it.
+const CASE_PAUSE: Duration = Duration::from_secs(3_600);
 /// How long a first try waits while nothing was measured (R28).
 const UNMEASURED: Duration = Duration::from_millis(200);
 
@@ -27,6 +29,10 @@ pub struct ServerState {
     /// When it was last tried while down, in milliseconds.
     probed: AtomicU64,
     in_flight: AtomicU32,
+    /// Replies over TCP in a row that did not echo QNAME's case (R30).
+    other_case: AtomicU32,
+    /// Until when its case is not mixed, in milliseconds.
+    plain_case_until: AtomicU64,
     /// It answers FORMERR to queries with an OPT record.
     without_opt: AtomicBool,
     /// Questions sent.
@@ -89,10 +95,25 @@ impl ServerState {
             && self.probed.compare_exchange(probed, now.millis(), Relaxed, Relaxed).is_ok()
     }
 
+    /// Whether a reply over TCP echoed QNAME's case; two in a row that did not turn mixing off for an hour (R30).
+    pub fn kept_case(&self, kept: bool, now: Moment) {
+        if kept {
+            self.other_case.store(0, Relaxed);
+        } else if self.other_case.fetch_add(1, Relaxed) + 1 >= 2 {
+            self.other_case.store(0, Relaxed);
+            self.plain_case_until.store(now.after(CASE_PAUSE).millis(), Relaxed);
+        }
+    }
+
+    /// Whether case is not mixed for this server at present.
+    pub fn keeps_no_case(&self, now: Moment) -> bool {
+        now.millis() < self.plain_case_until.load(Relaxed)
+    }
+
     /// Takes one of `most` places for an open question.
-    pub fn take_place(&self, most: Option<u32>) -> bool {
+    pub fn take_place(&self, most: u32) -> bool {
         let open = self.in_flight.fetch_add(1, Relaxed);
-        if most.is_some_and(|most| open >= most) {
+        if open >= most {
             self.in_flight.fetch_sub(1, Relaxed);
             return false;
         }
@@ -176,13 +197,25 @@ mod tests {
     }
 
     #[test]
+    fn r30_two_tcp_replies_in_a_row_turn_case_mixing_off_for_an_hour() {
+        let (state, at) = (ServerState::default(), Moment::from_millis);
+        for kept in [false, true, false] {
+            state.kept_case(kept, at(1_000));
+            assert!(!state.keeps_no_case(at(1_000)));
+        }
+        state.kept_case(false, at(2_000));
+        assert!(state.keeps_no_case(at(3_601_999)));
+        assert!(!state.keeps_no_case(at(3_602_000)));
+    }
+
+    #[test]
     fn r31_places_are_counted() {
         let state = ServerState::default();
-        assert!(state.take_place(Some(2)) && state.take_place(Some(2)));
-        assert!(!state.take_place(Some(2)));
-        assert!(state.take_place(None));
+        assert!(state.take_place(2) && state.take_place(2));
+        assert!(!state.take_place(2));
+        assert!(state.take_place(9));
         state.give_place();
         state.give_place();
-        assert!(state.take_place(Some(2)));
+        assert!(state.take_place(2));
     }
 }

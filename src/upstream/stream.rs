@@ -15,6 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::case::Case;
 use crate::wire::Moment;
 
 /// Questions that wait for a connection's attention.
@@ -35,6 +36,8 @@ pub struct StreamReply {
     pub serial: u32,
     /// Index of the server in its group.
     pub server: usize,
+    /// How QNAME's letters were spelled.
+    pub(super) case: Case,
     /// When the question was handed over.
     pub sent: Moment,
     /// The message, its id as asked.
@@ -129,7 +132,11 @@ async fn serve(streams: &Arc<Streams>, server: SocketAddr, mut requests: mpsc::R
 }
 
 /// Reads and writes until the connection ends, and returns why.
-async fn exchange(stream: TcpStream, requests: &mut mpsc::Receiver<Request>, open: &mut HashMap<u16, Request>) -> io::Error {
+async fn exchange(
+    stream: TcpStream,
+    requests: &mut mpsc::Receiver<Request>,
+    open: &mut HashMap<u16, Request>,
+) -> io::Error {
     let (mut reader, mut writer) = stream.into_split();
     let (frames, mut received) = mpsc::channel(MAX_OPEN);
     let reading = tokio::spawn(async move {

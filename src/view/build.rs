@@ -45,7 +45,8 @@ fn view_of(plan: ViewPlan, routes: &[Route]) -> View {
     });
     let forwards: Vec<ForwardRoute> = forwards.collect();
     let (pointers, above_pointers) = pointers(&plan);
-    let has_global = plan.endpoints.iter().any(|endpoint| endpoint.kind == Kind::Global && endpoint.state == State::Private);
+    let has_global =
+        plan.endpoints.iter().any(|endpoint| endpoint.kind == Kind::Global && endpoint.state == State::Private);
     View {
         names: names(&plan, &forwards),
         name: plan.name,
@@ -91,7 +92,9 @@ fn names(plan: &ViewPlan, forwards: &[ForwardRoute]) -> NameMap<Entry> {
     for (endpoint, record, name) in records(&plan.endpoints) {
         let zone = deepest_zone(plan, name.as_ref());
         let hit = Hit { endpoint, record, zone };
-        let Some(entry) = plan.endpoints.get(endpoint).and_then(|endpoint| endpoint.records.get(record)) else { continue };
+        let Some(entry) = plan.endpoints.get(endpoint).and_then(|endpoint| endpoint.records.get(record)) else {
+            continue;
+        };
         let place = names.entry(name.clone()).or_default();
         if entry.wildcard {
             place.suffix.wildcard.get_or_insert(hit);

@@ -39,7 +39,9 @@ impl Union {
         }
         let owned: Vec<Name> = union.cutting.iter().cloned().collect();
         for name in &owned {
-            union.above.extend(name.as_ref().suffixes().skip(1).filter(|above| !above.is_root()).map(NameRef::to_owned));
+            union
+                .above
+                .extend(name.as_ref().suffixes().skip(1).filter(|above| !above.is_root()).map(NameRef::to_owned));
         }
         union
     }

@@ -100,7 +100,9 @@ impl Snapshot {
         let mut not_owned = false;
         for suffix in name.suffixes() {
             let Some(entry) = view.names.get(suffix.octets()) else { continue };
-            if let Some(verdict) = (!not_owned).then(|| view.by_zone(name, suffix, entry.suffix, &mut not_owned)).flatten() {
+            if let Some(verdict) =
+                (!not_owned).then(|| view.by_zone(name, suffix, entry.suffix, &mut not_owned)).flatten()
+            {
                 return verdict;
             }
             if let Some(hit) = entry.suffix.wildcard
@@ -130,7 +132,9 @@ impl Snapshot {
                 Verdict::Endpoint { endpoint, record, zone }
             }
             State::Blocked => Verdict::Blocked(Blocked::State),
-            State::Public => Verdict::Forward { route: view.route_of(name), why: Why::Public(endpoint), foreign: false },
+            State::Public => {
+                Verdict::Forward { route: view.route_of(name), why: Why::Public(endpoint), foreign: false }
+            }
         }
     }
 
@@ -201,7 +205,13 @@ impl Snapshot {
 
 impl View {
     /// What the zone at `suffix` says; none when there is no zone or it does not own the name.
-    fn by_zone<'v>(&'v self, name: NameRef<'_>, suffix: NameRef<'_>, entry: Suffix, not_owned: &mut bool) -> Option<Verdict<'v>> {
+    fn by_zone<'v>(
+        &'v self,
+        name: NameRef<'_>,
+        suffix: NameRef<'_>,
+        entry: Suffix,
+        not_owned: &mut bool,
+    ) -> Option<Verdict<'v>> {
         if let Some((zone, missing)) = entry.zone.and_then(|index| self.zones.get(index)) {
             let found = self.find_in(zone, name, suffix)?;
             if !matches!(found, Match::Missing) || *missing == Missing::NxDomain {
@@ -242,7 +252,11 @@ impl View {
     /// The route of a name by the longest `forward` suffix, or the default.
     fn route_of(&self, name: NameRef<'_>) -> Route {
         let routes = name.suffixes().filter_map(|suffix| self.names.get(suffix.octets())?.suffix.route);
-        routes.filter_map(|index| self.forwards.get(index)).map(|forward| forward.route).next().unwrap_or(self.default_route)
+        routes
+            .filter_map(|index| self.forwards.get(index))
+            .map(|forward| forward.route)
+            .next()
+            .unwrap_or(self.default_route)
     }
 
     /// Whether an owned name lies below `name` (R19).
@@ -271,7 +285,11 @@ impl View {
         }
         let avd = snapshot.clouds.classify(name)?;
         if let Some(resource) = avd.guid.and_then(|guid| self.guids.get(&guid)) {
-            let private = self.endpoints.iter().zip(&self.resource_of).any(|(endpoint, of)| of == resource && endpoint.state != State::Public);
+            let private = self
+                .endpoints
+                .iter()
+                .zip(&self.resource_of)
+                .any(|(endpoint, of)| of == resource && endpoint.state != State::Public);
             return (private).then_some(Guarded { resource: Some(*resource), mate: true }).filter(|_| crossed);
         }
         let global_suffix = name.is_at_or_below(avd.cloud.private_link_global.as_ref());
@@ -302,7 +320,8 @@ impl View {
     /// without a record here.
     pub fn lets_pass(&self, guarded: Guarded, address: IpAddr) -> bool {
         let held = guarded.resource.and_then(|resource| self.addresses.get(resource));
-        held.is_some_and(|held| held.contains(&address)) || self.private_ranges.iter().any(|range| range.contains(&address))
+        held.is_some_and(|held| held.contains(&address))
+            || self.private_ranges.iter().any(|range| range.contains(&address))
     }
 
     /// The GUID's resource has an endpoint here.

@@ -117,7 +117,7 @@ impl Selector {
     }
 
     /// The view of a client that sent to `local`. Both addresses are canonical: an IPv4 address mapped into IPv6 is
-    /// IPv4 here ([`canonical`]).
+    /// IPv4 here.
     pub fn select(&self, client: IpAddr, local: SocketAddr) -> Option<Selected> {
         let named = self.bound.iter().filter(|(listener, _)| match listener {
             ListenerMatch::Address(address) => *address == local.ip(),

@@ -33,13 +33,8 @@ impl Edns {
             return Err(Error::Opt);
         }
         let [extended_rcode, version, high, _] = record.ttl_bits.to_be_bytes();
-        let mut edns = Self {
-            payload: record.class,
-            extended_rcode,
-            version,
-            dnssec_ok: high & 0x80 != 0,
-            errors: [None; 2],
-        };
+        let mut edns =
+            Self { payload: record.class, extended_rcode, version, dnssec_ok: high & 0x80 != 0, errors: [None; 2] };
         let mut at = record.rdata_at;
         for count in 0.. {
             if at == record.end {

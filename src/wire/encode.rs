@@ -182,7 +182,11 @@ impl<'b> Writer<'b> {
                 Part::Rest => record.end,
                 Part::Name => {
                     let (name, end) = WireName::read_spelled(source, at).map_err(|_| Full)?;
-                    if compress { self.name(name.as_ref())? } else { self.octets(name.octets())? }
+                    if compress {
+                        self.name(name.as_ref())?
+                    } else {
+                        self.octets(name.octets())?
+                    }
                     at = end;
                     continue;
                 }
@@ -238,7 +242,9 @@ fn spells(message: &[u8], at: usize, name: NameRef<'_>) -> bool {
         let label = suffix.first_label();
         let start = at.saturating_add(1);
         let end = start.saturating_add(usize::from(length));
-        if usize::from(length) != label.len() || !message.get(start..end).is_some_and(|own| own.eq_ignore_ascii_case(label)) {
+        if usize::from(length) != label.len()
+            || !message.get(start..end).is_some_and(|own| own.eq_ignore_ascii_case(label))
+        {
             return false;
         }
         at = end;

@@ -35,12 +35,12 @@ mod template;
 mod ttl;
 mod types;
 
-pub use edns::{Edns, Ede};
+pub use edns::{Ede, Edns};
 pub use encode::{Full, Mark, Writer};
 pub use header::{Header, flags, rcode};
 pub use key::{Key, RouteId};
 pub use name::{Labels, MAX_NAME_OCTETS, Name, NameRef, Suffixes, WireName};
-pub use query::{Question, Query};
+pub use query::{Query, Question};
 pub use raw::{End, Failure, RawAnswer, Step};
 pub use record::{Record, Records, name_at, skip_name};
 pub use template::Template;

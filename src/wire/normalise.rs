@@ -157,12 +157,7 @@ impl<'m> Parsed<'m> {
         self.finish(octets.into(), answer_end, kept, end, has_soa)
     }
 
-    fn write(
-        &self,
-        writer: &mut Writer<'_>,
-        entries: &[Entry],
-        kept: &mut Kept,
-    ) -> Result<(End, usize, bool), Error> {
+    fn write(&self, writer: &mut Writer<'_>, entries: &[Entry], kept: &mut Kept) -> Result<(End, usize, bool), Error> {
         let full = |Full| Error::Short;
         writer.octets(self.message.get(..self.question.end).ok_or(Error::Short)?).map_err(full)?;
         writer.remember(HEADER_OCTETS);
@@ -214,7 +209,13 @@ impl<'m> Parsed<'m> {
     }
 
     /// The authority records that belong: a negative answer's SOA, and with DO the proofs (RFC 4035 §3.1.3).
-    fn write_authority(&self, writer: &mut Writer<'_>, name: &WireName, data: bool, kept: &mut Kept) -> Result<bool, Error> {
+    fn write_authority(
+        &self,
+        writer: &mut Writer<'_>,
+        name: &WireName,
+        data: bool,
+        kept: &mut Kept,
+    ) -> Result<bool, Error> {
         let entries = self.entries(self.answer_end, self.header.authorities)?;
         let soa = entries.iter().find(|entry| {
             !data && entry.record.rtype == rtype::SOA && name.as_ref().is_at_or_below(entry.owner.as_ref())
@@ -225,10 +226,15 @@ impl<'m> Parsed<'m> {
             soa.is_some_and(|soa| std::ptr::eq(*entry, soa))
                 || self.dnssec_ok
                     && (proof(kind)
-                        || kind == rtype::RRSIG && (proof(entry.covered) || soa.is_some() && entry.covered == rtype::SOA))
+                        || kind == rtype::RRSIG
+                            && (proof(entry.covered) || soa.is_some() && entry.covered == rtype::SOA))
         };
         for entry in entries.iter().filter(belongs) {
-            let ttl = if entry.record.rtype == rtype::SOA { soa_ttl(self.message, &entry.record) } else { entry.record.ttl() };
+            let ttl = if entry.record.rtype == rtype::SOA {
+                soa_ttl(self.message, &entry.record)
+            } else {
+                entry.record.ttl()
+            };
             let (ttl_at, _) = writer.copy(self.message, &entry.record, ttl).map_err(|Full| Error::Short)?;
             kept.note(ttl_at, ttl);
             kept.authorities = kept.authorities.saturating_add(1);
@@ -291,7 +297,14 @@ impl<'m> Parsed<'m> {
         self.header.rcode() | self.edns.map_or(0, |edns| u16::from(edns.extended_rcode) << 4)
     }
 
-    fn finish(&self, octets: Box<[u8]>, answer_end: usize, kept: Kept, end: End, has_soa: bool) -> Result<RawAnswer, Error> {
+    fn finish(
+        &self,
+        octets: Box<[u8]>,
+        answer_end: usize,
+        kept: Kept,
+        end: End,
+        has_soa: bool,
+    ) -> Result<RawAnswer, Error> {
         if octets.len() > usize::from(u16::MAX) {
             return Err(Error::Short);
         }
@@ -326,7 +339,9 @@ fn ended(data: bool, has_soa: bool, kept: &Kept, code: u16) -> End {
 
 /// Whether a TTL has its highest bit set and must be written anew as zero.
 fn record_needs_patch(message: &[u8], kept: &Kept) -> bool {
-    kept.ttls.iter().any(|at| u32_at(message, usize::from(*at)).is_ok_and(|bits| Ttl::from_wire(bits).seconds() != bits))
+    kept.ttls
+        .iter()
+        .any(|at| u32_at(message, usize::from(*at)).is_ok_and(|bits| Ttl::from_wire(bits).seconds() != bits))
 }
 
 /// A negative answer's time to live: the lesser of the SOA's TTL and its MINIMUM (RFC 2308 §5).
@@ -340,9 +355,9 @@ fn has(entries: &[Entry], owner: &WireName, kind: u16) -> bool {
 }
 
 fn dname_above<'e>(entries: &'e [Entry], name: &WireName) -> Option<&'e Entry> {
-    let above = entries.iter().filter(|entry| {
-        entry.record.rtype == rtype::DNAME && name.as_ref().is_below(entry.owner.as_ref())
-    });
+    let above = entries
+        .iter()
+        .filter(|entry| entry.record.rtype == rtype::DNAME && name.as_ref().is_below(entry.owner.as_ref()));
     above.max_by_key(|entry| entry.owner.octets().len())
 }
 

@@ -23,7 +23,12 @@ impl Question {
     /// What is wrong with it.
     pub fn read(message: &[u8]) -> Result<Self, Error> {
         let (name, at) = WireName::read_plain(message, HEADER_OCTETS)?;
-        Ok(Self { name, qtype: u16_at(message, at)?, qclass: u16_at(message, at.saturating_add(2))?, end: at.saturating_add(4) })
+        Ok(Self {
+            name,
+            qtype: u16_at(message, at)?,
+            qclass: u16_at(message, at.saturating_add(2))?,
+            end: at.saturating_add(4),
+        })
     }
 }
 

@@ -4,7 +4,7 @@
 //! The TTLs of owned records are fixed: they leave as the operator gave them. (Those of upstream's records run down:
 //! [`super::RawAnswer`].)
 
-use super::{CLASS_IN, NameRef, Ttl, Writer, Full};
+use super::{CLASS_IN, Full, NameRef, Ttl, Writer};
 
 /// Octets of a record in front of its RDATA when its owner is a pointer.
 const HEAD: usize = 12;
@@ -61,9 +61,10 @@ impl Template {
     /// The RDATA, one after another.
     pub fn rdata(&self) -> impl Iterator<Item = &[u8]> {
         let ends = self.starts.iter().skip(1).map(|start| usize::from(*start)).chain([self.octets.len()]);
-        self.starts.iter().zip(ends).filter_map(|(start, end)| {
-            self.octets.get(usize::from(*start).saturating_add(HEAD)..end)
-        })
+        self.starts
+            .iter()
+            .zip(ends)
+            .filter_map(|(start, end)| self.octets.get(usize::from(*start).saturating_add(HEAD)..end))
     }
 
     /// Writes the records with the owner that stands at the offset `owner_at` of the message.

@@ -226,8 +226,10 @@ mod tests {
     #[test]
     fn r13_a_name_has_two_spellings() {
         let clouds = Clouds::default();
-        let pair = |text: &str, kind| clouds.pair(name(text).as_ref(), kind).map(|pair| pair.map(|name| name.to_string()));
-        let broker = [format!("{POOL}.rdbroker.wvd.microsoft.com"), format!("{POOL}.rdbroker.privatelink.wvd.microsoft.com")];
+        let pair =
+            |text: &str, kind| clouds.pair(name(text).as_ref(), kind).map(|pair| pair.map(|name| name.to_string()));
+        let broker =
+            [format!("{POOL}.rdbroker.wvd.microsoft.com"), format!("{POOL}.rdbroker.privatelink.wvd.microsoft.com")];
         assert_eq!(pair(&broker[0], Kind::HostPool), Some(broker.clone()));
         assert_eq!(pair(&broker[1], Kind::HostPool), Some(broker));
         let web = ["rdweb.wvd.azure.us".to_owned(), "rdweb.privatelink-global.wvd.azure.us".to_owned()];

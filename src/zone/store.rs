@@ -162,9 +162,12 @@ pub struct ZoneBuilder {
     records: HashMap<Box<[u8]>, Draft, foldhash::fast::RandomState>,
 }
 
+type Rdata = Vec<Box<[u8]>>;
+
 #[derive(Debug, Default)]
 struct Draft {
-    sets: Vec<(u16, Ttl, Vec<Box<[u8]>>)>,
+    /// Type, TTL, RDATA.
+    sets: Vec<(u16, Ttl, Rdata)>,
     line: u32,
 }
 
@@ -221,7 +224,8 @@ impl ZoneBuilder {
                 }
             }
             let sets = draft.sets.iter();
-            let sets = sets.filter_map(|(kind, ttl, rdata)| Template::new(*kind, *ttl, rdata.iter().map(|rdata| &**rdata)));
+            let sets =
+                sets.filter_map(|(kind, ttl, rdata)| Template::new(*kind, *ttl, rdata.iter().map(|rdata| &**rdata)));
             let node = nodes.entry(relative).or_default();
             node.sets.extend(sets);
             node.line = draft.line;

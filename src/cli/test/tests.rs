@@ -44,7 +44,7 @@ impl Folder {
     }
 
     /// Exit code, result and diagnostics of a table.
-    fn run(&self, table: &str, json: bool) -> (u8, String, String) {
+    fn run(&self, table: &str, json: bool) -> (Exit, String, String) {
         let file = self.0.join("expect.toml");
         std::fs::write(&file, table).unwrap();
         run_file(&file, json)
@@ -57,7 +57,7 @@ impl Drop for Folder {
     }
 }
 
-fn run_file(file: &Path, json: bool) -> (u8, String, String) {
+fn run_file(file: &Path, json: bool) -> (Exit, String, String) {
     let options = Options { file: file.to_owned(), config: None, json, colour: false };
     let (mut result, mut diagnostics) = (Vec::new(), Vec::new());
     let code = run(&options, &mut result, &mut diagnostics).unwrap();
@@ -105,7 +105,7 @@ expect = [
 fn every_kind_of_answer_can_be_expected() {
     let folder = Folder::new("kinds");
     let (code, result, diagnostics) = folder.run(ALL, false);
-    assert_eq!(code, exit::FINE, "{result}{diagnostics}");
+    assert_eq!(code, Exit::Fine, "{result}{diagnostics}");
     assert!(result.starts_with("TAP version 14\n1..18\nok 1 - 10.20.1.4 (a) db.example A: 10.10.1.4, 10.10.1.5\n"));
     assert_eq!(result.lines().filter(|line| line.starts_with("ok ")).count(), 18);
     assert_eq!(diagnostics, "");
@@ -118,7 +118,7 @@ fn what_is_not_as_expected_is_told_with_its_place() {
         .replace("\"10.10.1.5\", \"10.10.1.4\"", "\"10.10.1.5\"")
         .replace("answer = \"refused\"", "answer = \"servfail\"");
     let (code, result, _) = folder.run(&table, false);
-    assert_eq!(code, exit::UNEXPECTED, "{result}");
+    assert_eq!(code, Exit::NotAsExpected, "{result}");
     assert_eq!(result.lines().filter(|line| line.starts_with("not ok ")).count(), 2, "{result}");
     for line in [
         "expect.toml:4:3\"",
@@ -130,7 +130,7 @@ fn what_is_not_as_expected_is_told_with_its_place() {
     }
     let (code, result, _) = folder.run(&table, true);
     let value: Value = serde_json::from_str(&result).unwrap();
-    assert_eq!((code, &value["schema"], &value["ok"]), (exit::UNEXPECTED, &json!(1), &json!(false)));
+    assert_eq!((code, &value["schema"], &value["ok"]), (Exit::NotAsExpected, &json!(1), &json!(false)));
     assert_eq!((&value["passed"], &value["failed"]), (&json!(16), &json!(2)));
     assert_eq!(value["cases"][5]["actual"], "refused");
     assert_eq!(value["cases"][5]["view"], Value::Null);
@@ -142,17 +142,17 @@ fn faults_and_unreadable_files_have_their_exit_codes() {
     let folder = Folder::new("codes");
     let row = "[[expect]]\nclient = \"10.20.1.4\"\nname = \"a.example\"\n";
     let (code, result, diagnostics) = folder.run(&format!("config = \"hub.toml\"\n{row}answer = \"nodat\"\n"), false);
-    assert_eq!(code, exit::CONFIGURATION);
+    assert_eq!(code, Exit::Faulty);
     assert!(diagnostics.contains("error[H0108]") && diagnostics.contains("expect.toml:5:10"), "{diagnostics}");
     assert!(result.contains("Bail out! 1 error"), "{result}");
     let (code, _, diagnostics) = folder.run(&format!("config = \"hub.toml\"\n{row}answer = \"forward:azur\"\n"), false);
-    assert_eq!(code, exit::CONFIGURATION);
+    assert_eq!(code, Exit::Faulty);
     assert!(diagnostics.contains("did you mean \"forward:azure\"?"), "{diagnostics}");
     std::fs::write(folder.0.join("bad.toml"), CONFIG.replace("version = 1", "version = 2")).unwrap();
-    assert_eq!(folder.run(&format!("config = \"bad.toml\"\n{row}answer = \"nodata\"\n"), true).0, exit::CONFIGURATION);
-    assert_eq!(folder.run(&format!("config = \"none.toml\"\n{row}answer = \"nodata\"\n"), true).0, exit::FAILED);
-    assert_eq!(folder.run(&format!("{row}answer = \"nodata\"\n"), true).0, exit::FAILED);
-    assert_eq!(run_file(&folder.0.join("gone.toml"), false).0, exit::FAILED);
+    assert_eq!(folder.run(&format!("config = \"bad.toml\"\n{row}answer = \"nodata\"\n"), true).0, Exit::Faulty);
+    assert_eq!(folder.run(&format!("config = \"none.toml\"\n{row}answer = \"nodata\"\n"), true).0, Exit::Failed);
+    assert_eq!(folder.run(&format!("{row}answer = \"nodata\"\n"), true).0, Exit::Failed);
+    assert_eq!(run_file(&folder.0.join("gone.toml"), false).0, Exit::Failed);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn the_command_lines_configuration_wins() {
     let file = folder.0.join("expect.toml");
     std::fs::write(&file, ALL.replace("hub.toml", "none.toml")).unwrap();
     let options = Options { file, config: Some(folder.0.join("hub.toml")), json: false, colour: false };
-    assert_eq!(run(&options, &mut Vec::new(), &mut Vec::new()).unwrap(), exit::FINE);
+    assert_eq!(run(&options, &mut Vec::new(), &mut Vec::new()).unwrap(), Exit::Fine);
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn every_file_of_conf_answers_as_its_table_says() {
         let (code, result, diagnostics) = run_file(&root.join("tests/expect").join(&name), false);
         let failed: Vec<&str> =
             result.split("\nok ").filter(|part| part.contains("not ok ") || part.contains("Bail out!")).collect();
-        assert_eq!(code, exit::FINE, "{name}: {}{diagnostics}", failed.concat());
+        assert_eq!(code, Exit::Fine, "{name}: {}{diagnostics}", failed.concat());
         assert!(result.matches("\nok ").count() >= 40, "{name} has few expectations");
     }
 }

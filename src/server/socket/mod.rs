@@ -151,7 +151,9 @@ const DATA: usize = size_of::<libc::cmsghdr>();
 
 /// The local address in a control buffer.
 fn local_of(control: &[u8; CONTROL_OCTETS], length: usize) -> Option<IpAddr> {
-    let number = |at: usize| control.get(at..at + 4).map(|octets| i32::from_ne_bytes([octets[0], octets[1], octets[2], octets[3]]));
+    let number = |at: usize| {
+        control.get(at..at + 4).map(|octets| i32::from_ne_bytes([octets[0], octets[1], octets[2], octets[3]]))
+    };
     if length < DATA {
         return None;
     }

@@ -34,7 +34,14 @@ fn key(qname: &str, qtype: u16, dnssec_ok: bool) -> Key {
     Key::new(RouteId(1), Name::from_presentation(qname).unwrap().as_ref(), qtype, dnssec_ok, false)
 }
 
-fn message(qname: &str, qtype: u16, code: u16, answers: &[Row<'_>], authorities: &[Row<'_>], additionals: &[Row<'_>]) -> Vec<u8> {
+fn message(
+    qname: &str,
+    qtype: u16,
+    code: u16,
+    answers: &[Row<'_>],
+    authorities: &[Row<'_>],
+    additionals: &[Row<'_>],
+) -> Vec<u8> {
     let count = |rows: &[Row<'_>]| rows.len() as u16;
     let header = Header {
         id: 9,
@@ -73,8 +80,7 @@ fn kept(raw: &RawAnswer) -> Vec<String> {
 
 #[test]
 fn r24_a_message_in_order_is_kept_as_it_is() {
-    let answers =
-        [("a.example", 5, 300, name("b.example")), ("b.example", 1, 60, a(1)), ("b.example", 1, 60, a(2))];
+    let answers = [("a.example", 5, 300, name("b.example")), ("b.example", 1, 60, a(1)), ("b.example", 1, 60, a(2))];
     let whole = message("a.example", 1, 0, &answers, &[], &[]);
     let raw = RawAnswer::from_upstream(&whole, &key("a.example", 1, false)).unwrap();
     assert_eq!(raw.octets()[12..], whole[12..]);
@@ -135,8 +141,7 @@ fn d_02b_d_02c_loops_and_long_chains_are_loops() {
     assert_eq!(RawAnswer::from_upstream(&itself, &key("a.example", 1, false)).unwrap().end(), End::Loop);
     let chain = |aliases: usize| {
         let names: Vec<String> = (0..=aliases).map(|number| format!("n{number}.example")).collect();
-        let rows: Vec<Row<'_>> =
-            names.windows(2).map(|pair| (pair[0].as_str(), 5, 60, name(&pair[1]))).collect();
+        let rows: Vec<Row<'_>> = names.windows(2).map(|pair| (pair[0].as_str(), 5, 60, name(&pair[1]))).collect();
         let last = (names[aliases].as_str(), 1, 60, a(1));
         let whole = message("n0.example", 1, 0, &[rows, vec![last]].concat(), &[], &[]);
         RawAnswer::from_upstream(&whole, &key("n0.example", 1, false)).unwrap().end()
@@ -147,7 +152,8 @@ fn d_02b_d_02c_loops_and_long_chains_are_loops() {
 #[test]
 fn d_14b_signatures_are_kept_with_do_alone() {
     let answers = [("s.example", 1, 60, a(1)), ("s.example", 46, 60, rrsig(1)), ("s.example", 46, 60, rrsig(28))];
-    let authorities = [("example", 47, 60, name("example")), ("example", 46, 60, rrsig(47)), ("example", 46, 60, rrsig(2))];
+    let authorities =
+        [("example", 47, 60, name("example")), ("example", 46, 60, rrsig(47)), ("example", 46, 60, rrsig(2))];
     let whole = message("s.example", 1, 0, &answers, &authorities, &[]);
     let with = RawAnswer::from_upstream(&whole, &key("s.example", 1, true)).unwrap();
     assert_eq!(kept(&with), ["s.example A 60", "s.example RRSIG 60", "example NSEC 60", "example RRSIG 60"]);

@@ -1,0 +1,34 @@
+//! `hubdns serve`: runs the server until a signal ends it. Its log goes to standard output: text on a terminal, else
+//! one JSON object a line.
+
+use std::io::{self, IsTerminal};
+use std::path::Path;
+
+use tracing_subscriber::EnvFilter;
+
+use crate::config::render;
+use crate::reload::Refused;
+use crate::run;
+
+use super::{Exit, complain, is_coloured};
+
+/// What is logged: life cycle, changes and audit lines; of hickory, which tells of each query, only what is wrong.
+const FILTER: &str = "info,hickory_server=warn,hickory_net=warn,hickory_proto=warn,hickory_resolver=warn";
+
+/// Serves by `config`.
+pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
+    let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(FILTER)).with_ansi(is_coloured(&io::stdout()));
+    if io::stdout().is_terminal() {
+        log.init();
+    } else {
+        log.json().flatten_event(true).init();
+    }
+    match run::serve(config) {
+        Ok(()) => Ok(Exit::Fine),
+        Err(run::Error::Refused(Refused::Findings { findings, .. })) => {
+            complain(&render::text(&findings, is_coloured(&io::stderr())));
+            Ok(Exit::Faulty)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
