@@ -5,6 +5,7 @@ use crate::config::{Severity, render};
 use crate::view::Snapshot;
 use crate::zone::{Missing, State};
 
+mod broken;
 mod imports;
 mod zone_files;
 
