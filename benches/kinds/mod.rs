@@ -1,0 +1,106 @@
+//! The kinds of answers that the benches of the core ask for: one configuration, one cache, one query each.
+
+use hubdns::cache::{Cache, Limits};
+use hubdns::load;
+use hubdns::resolve::{Client, Outcome, Silence, Transport, answer};
+use hubdns::view::Snapshot;
+use hubdns::wire::{Key, Moment, RawAnswer, WireName};
+
+const CONFIGURATION: &str = r#"
+version = 1
+[server]
+listen = ["127.0.0.1:5300"]
+[[upstream]]
+name = "stand-in"
+servers = ["127.0.0.1:5301"]
+[[endpoint]]
+name = "discovery"
+kind = "global"
+records = { "rdweb.wvd.microsoft.com" = ["10.10.1.4"] }
+[[zone]]
+name = "priv"
+apex = "priv.example"
+records = { "hp1" = ["10.10.4.4"], "ws1" = ["10.10.4.5"] }
+[[view]]
+name = "clients"
+networks = ["127.0.10.0/24"]
+endpoints = ["discovery"]
+zones = ["priv"]
+"#;
+
+/// A query for an A record with RD and an OPT record.
+fn query(name: &str) -> Vec<u8> {
+    let mut message = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
+    message.extend(wire(name));
+    message.extend([0, 1, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
+    message
+}
+
+fn wire(name: &str) -> Vec<u8> {
+    let labels = name.split('.').flat_map(|label| [&[label.len() as u8], label.as_bytes()].concat());
+    labels.chain([0]).collect()
+}
+
+/// An upstream's reply: an alias where `target` is given, then one address.
+fn reply(name: &str, target: Option<&str>) -> Vec<u8> {
+    let mut message = vec![0, 7, 0x81, 0x80, 0, 1, 0, 1 + u8::from(target.is_some()), 0, 0, 0, 0];
+    message.extend(wire(name));
+    message.extend([0, 1, 0, 1]);
+    let mut owner = vec![0xc0, 12];
+    if let Some(target) = target {
+        let target = wire(target);
+        message.extend([&owner[..], &[0, 5, 0, 1, 0, 0, 1, 44, 0, target.len() as u8], &target].concat());
+        owner = target;
+    }
+    message.extend([&owner[..], &[0, 1, 0, 1, 0, 0, 14, 16, 0, 4, 192, 0, 2, 1]].concat());
+    message
+}
+
+/// Each kind: its name, the name asked for, whether the client is in a view.
+pub(crate) const KINDS: [(&str, &str, bool); 7] = [
+    ("endpoint", "rdweb.wvd.microsoft.com", true),
+    ("zone", "hp1.priv.example", true),
+    ("nxdomain", "missing.priv.example", true),
+    ("hit", "www.fwd.example", true),
+    ("alias", "al1.fwd.example", true),
+    ("miss", "never.fwd.example", true),
+    ("refused", "hp1.priv.example", false),
+];
+
+/// A moment a second after the cache was filled.
+const NOW: Moment = Moment::from_millis(2_000);
+
+/// What all kinds are asked of.
+pub(crate) struct World {
+    snapshot: Snapshot,
+    cache: Cache,
+}
+
+impl World {
+    /// Loads the configuration and fills the cache.
+    pub(crate) fn new() -> Self {
+        let loaded = load::from_text("bench.toml", CONFIGURATION);
+        let mut plan = loaded.plan.unwrap_or_else(|| panic!("{:?}", loaded.findings));
+        plan.generation = 1;
+        let snapshot = Snapshot::build(plan);
+        let cache = Cache::new(1 << 24, Limits::default());
+        let route = snapshot.views[0].default_route;
+        for (name, target) in [("www.fwd.example", None), ("al1.fwd.example", Some("hp1.priv.example"))] {
+            let message = reply(name, target);
+            let key = Key::new(route.id, WireName::from_presentation(name).unwrap().as_ref(), 1, false, false);
+            cache.insert(&key, RawAnswer::from_upstream(&message, &key).unwrap(), Moment::from_millis(1_000));
+        }
+        Self { snapshot, cache }
+    }
+
+    /// A query of a kind.
+    pub(crate) fn question(name: &str, inside: bool) -> (Vec<u8>, Client) {
+        let source = if inside { "127.0.10.1:4000" } else { "127.0.99.1:4000" };
+        (query(name), Client::new(source.parse().unwrap(), "127.0.0.1:5300".parse().unwrap(), Transport::Udp))
+    }
+
+    /// Asks once.
+    pub(crate) fn ask(&self, message: &[u8], client: &Client, out: &mut [u8]) -> Outcome {
+        answer(message, client, &self.snapshot, &self.cache, NOW, out, &mut Silence)
+    }
+}
