@@ -108,7 +108,7 @@ impl<'m> Parsed<'m> {
                 let target = name_at(self.message, record.rdata_at).ok()?;
                 kept.answer(record.ttl_at, record.ttl());
                 kept.step(record.end, record.rdata_at);
-                if kept.steps.len() > MAX_ALIASES || target == self.question.name || target == current {
+                if kept.steps.len() > MAX_ALIASES || target == self.question.name || self.leads_back(&kept, &target) {
                     return None;
                 }
                 current = target;
@@ -143,6 +143,12 @@ impl<'m> Parsed<'m> {
         }
         let finish = ended(data.is_some(), has_soa, &kept, self.rcode());
         Some(self.finish(self.message.get(..end)?.into(), answer_end, kept, finish, has_soa))
+    }
+
+    /// Whether the target of the last alias is that of an earlier one.
+    fn leads_back(&self, kept: &Kept, target: &WireName) -> bool {
+        let earlier = kept.steps.iter().rev().skip(1);
+        earlier.map(|step| name_at(self.message, usize::from(step.target_at))).any(|name| name == Ok(*target))
     }
 
     /// A new message with what is kept, in order.

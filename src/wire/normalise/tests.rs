@@ -139,6 +139,11 @@ fn r22_an_alias_without_data_and_soa_is_left_dangling() {
 fn d_02b_d_02c_loops_and_long_chains_are_loops() {
     let itself = message("a.example", 1, 0, &[("a.example", 5, 60, name("a.example"))], &[], &[]);
     assert_eq!(RawAnswer::from_upstream(&itself, &key("a.example", 1, false)).unwrap().end(), End::Loop);
+    // Back to a name in the middle: the rows are in order up to there.
+    let inner = ["a.example", "b.example", "c.example", "b.example"];
+    let rows: Vec<Row<'_>> = inner.windows(2).map(|pair| (pair[0], 5, 60, name(pair[1]))).collect();
+    let inner = message("a.example", 1, 0, &rows, &[], &[]);
+    assert_eq!(RawAnswer::from_upstream(&inner, &key("a.example", 1, false)).unwrap().end(), End::Loop);
     let chain = |aliases: usize| {
         let names: Vec<String> = (0..=aliases).map(|number| format!("n{number}.example")).collect();
         let rows: Vec<Row<'_>> = names.windows(2).map(|pair| (pair[0].as_str(), 5, 60, name(&pair[1]))).collect();
