@@ -171,7 +171,8 @@ impl<'m> Parsed<'m> {
         let (current, data) = loop {
             let current = visited.last().copied().unwrap_or(WireName::ROOT);
             let qtype = self.question.qtype;
-            if let Some(dname) = dname_above(entries, &current).filter(|_| !has(entries, &current, qtype)) {
+            let redirects = qtype == rtype::CNAME || !has(entries, &current, qtype);
+            if let Some(dname) = dname_above(entries, &current).filter(|_| redirects) {
                 self.write_rrset(writer, entries, &dname.owner, rtype::DNAME, kept).map_err(full)?;
                 if !has(entries, &current, rtype::CNAME) {
                     let Some(target) = self.redirected(&current, dname) else { break (current, false) };
@@ -182,10 +183,11 @@ impl<'m> Parsed<'m> {
                     let target_at = writer.len();
                     writer.octets(target.octets()).map_err(full)?;
                     writer.remember(target_at);
-                    kept.step(writer.len(), target_at);
                     if qtype == rtype::CNAME {
+                        // R21: the CNAME is what was asked for, and is not walked.
                         break (current, true);
                     }
+                    kept.step(writer.len(), target_at);
                     if visited.contains(&target) || kept.steps.len() > MAX_ALIASES {
                         return Ok((End::Loop, writer.len(), false));
                     }

@@ -181,6 +181,13 @@ fn d_14c_a_dname_redirects_names_below_it_and_not_itself() {
     let whole = message("x.d.example", 1, 0, &with_cname, &[], &[]);
     let raw = RawAnswer::from_upstream(&whole, &key("x.d.example", 1, false)).unwrap();
     assert_eq!(kept(&raw), ["d.example DNAME 90", "x.d.example CNAME 90", "x.e.example A 60"]);
+    // The CNAME itself is asked for: made here or not, it is the answer behind its DNAME and no step (R21).
+    for rows in [&rows[..1], &with_cname[..2]] {
+        let whole = message("x.d.example", 5, 0, rows, &[], &[]);
+        let raw = RawAnswer::from_upstream(&whole, &key("x.d.example", 5, false)).unwrap();
+        assert_eq!(kept(&raw), ["d.example DNAME 90", "x.d.example CNAME 90"]);
+        assert_eq!((raw.end(), raw.steps().len()), (End::Data, 0));
+    }
     let own = message("d.example", 1, 0, &[dname, ("d.example", 1, 60, a(20))], &[], &[]);
     let raw = RawAnswer::from_upstream(&own, &key("d.example", 1, false)).unwrap();
     assert_eq!(kept(&raw), ["d.example A 60"]);
