@@ -157,7 +157,11 @@ pub fn answer<R: Raw, O: Observer>(
     if let Some(rcode) = policy::refusal(&query) {
         return Outcome::Reply(reply.end(rcode, &[]));
     }
-    match walk::Walk::new(snapshot, view, &query, raw, now, &mut reply, observer).run() {
+    let ended = walk::Walk::new(snapshot, view, &query, raw, now, &mut reply, observer).run();
+    if reply.is_truncated() {
+        observer.note(Event::Truncated);
+    }
+    match ended {
         walk::Ended::With(rcode) => Outcome::Reply(reply.end(rcode, &[])),
         walk::Ended::Failed(ede) => Outcome::Reply(reply.fail(ede)),
         walk::Ended::Need(key, route) => Outcome::Need(key, route),

@@ -21,6 +21,7 @@ impl Question {
     ///
     /// # Errors
     /// What is wrong with it.
+    #[inline]
     pub fn read(message: &[u8]) -> Result<Self, Error> {
         let (name, at) = WireName::read_plain(message, HEADER_OCTETS)?;
         Ok(Self {
@@ -48,6 +49,7 @@ impl Query {
     ///
     /// # Errors
     /// What makes it malformed; its sender is owed FORMERR (R6).
+    #[inline]
     pub fn read(message: &[u8]) -> Result<Self, Error> {
         let header = Header::read(message)?;
         if header.questions != 1 {
@@ -66,7 +68,16 @@ impl Query {
 }
 
 /// The OPT record of the sections behind the question, and where the message ends.
+#[inline]
 pub(super) fn opt_behind(message: &[u8], header: &Header, at: usize) -> Result<(Option<Edns>, usize), Error> {
+    if (header.answers, header.authorities, header.additionals) == (0, 0, 0) {
+        return Ok((None, at));
+    }
+    opt_among(message, header, at)
+}
+
+/// The same where there are records to go through.
+fn opt_among(message: &[u8], header: &Header, at: usize) -> Result<(Option<Edns>, usize), Error> {
     let mut at = at;
     for count in [header.answers, header.authorities] {
         let mut records = Records::new(message, at, count);
