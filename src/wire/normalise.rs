@@ -167,13 +167,17 @@ impl<'m> Parsed<'m> {
         let full = |Full| Error::Short;
         writer.octets(self.message.get(..self.question.end).ok_or(Error::Short)?).map_err(full)?;
         writer.remember(HEADER_OCTETS);
-        let mut visited = vec![self.question.name];
+        let (mut visited, mut redirecting) = (vec![self.question.name], Vec::new());
         let (current, data) = loop {
             let current = visited.last().copied().unwrap_or(WireName::ROOT);
             let qtype = self.question.qtype;
             let redirects = qtype == rtype::CNAME || !has(entries, &current, qtype);
             if let Some(dname) = dname_above(entries, &current).filter(|_| redirects) {
-                self.write_rrset(writer, entries, &dname.owner, rtype::DNAME, kept).map_err(full)?;
+                // A chain may pass below one DNAME again; its RRset stands once.
+                if !redirecting.contains(&dname.owner) {
+                    self.write_rrset(writer, entries, &dname.owner, rtype::DNAME, kept).map_err(full)?;
+                    redirecting.push(dname.owner);
+                }
                 if !has(entries, &current, rtype::CNAME) {
                     let Some(target) = self.redirected(&current, dname) else { break (current, false) };
                     let ttl = dname.record.ttl();

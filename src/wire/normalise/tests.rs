@@ -181,6 +181,18 @@ fn d_14c_a_dname_redirects_names_below_it_and_not_itself() {
     let whole = message("x.d.example", 1, 0, &with_cname, &[], &[]);
     let raw = RawAnswer::from_upstream(&whole, &key("x.d.example", 1, false)).unwrap();
     assert_eq!(kept(&raw), ["d.example DNAME 90", "x.d.example CNAME 90", "x.e.example A 60"]);
+    // A DNAME that is met twice stands once.
+    let twice = [dname.clone(), ("x.e.example", 5, 60, name("y.d.example")), ("y.e.example", 1, 60, a(22))];
+    let whole = message("x.d.example", 1, 0, &twice, &[], &[]);
+    let raw = RawAnswer::from_upstream(&whole, &key("x.d.example", 1, false)).unwrap();
+    let chain = [
+        "d.example DNAME 90",
+        "x.d.example CNAME 90",
+        "x.e.example CNAME 60",
+        "y.d.example CNAME 90",
+        "y.e.example A 60",
+    ];
+    assert_eq!(kept(&raw), chain);
     // The CNAME itself is asked for: made here or not, it is the answer behind its DNAME and no step (R21).
     for rows in [&rows[..1], &with_cname[..2]] {
         let whole = message("x.d.example", 5, 0, rows, &[], &[]);
