@@ -1,0 +1,34 @@
+//! The integration tests: one binary, a module a behaviour. The real server runs as a child process on loopback
+//! beside a scripted upstream; replies are read by a decoder of their own; an oracle that shares nothing with the
+//! product says what a reply has to be. Names of tests carry the ids of the field cases (`d_01a_…`) and of the rules
+//! (`r22_…`) that they hold.
+
+#![expect(clippy::print_stdout, reason = "a failed test shows its seed and its counts")]
+
+mod harness;
+mod oracle;
+
+mod alias;
+mod avd;
+mod bad_input;
+mod caching;
+mod cli;
+mod config;
+mod docs;
+mod edns;
+mod floors;
+mod forwarding;
+mod names;
+mod negative;
+mod overload;
+mod parity;
+mod policy;
+mod pure;
+mod reload;
+mod reverse;
+mod shutdown;
+mod tcp;
+mod truncation;
+mod types;
+mod views;
+mod zones;

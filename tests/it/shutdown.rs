@@ -1,0 +1,55 @@
+//! The end: SIGTERM drains and exits with 0, a second one ends at once.
+
+use crate::harness::message::{Rr, kind};
+use crate::harness::small::{Small, public};
+use crate::harness::{Query, Reply, Script, Setup, Upstream};
+use std::time::{Duration, Instant};
+
+#[test]
+fn o_02_sigterm_answers_what_is_in_flight_and_exits_with_0() {
+    let upstream = Upstream::start(|seen| {
+        Script::records(vec![Rr::host(&seen.name, 300, "198.51.100.10")]).delay(Duration::from_millis(700))
+    });
+    let mut server = Setup::new(Small::default().text(&[upstream.server()])).server("lameduck = \"300ms\"").start();
+    let udp = server.client("127.0.10.9").socket();
+    udp.send(&Query::new("udp.public.example", kind::A).to_octets()).expect("sent");
+    let mut tcp = server.client("127.0.10.9").connect();
+    tcp.send(&Query::new("tcp.public.example", kind::A).to_octets());
+    upstream.wait_for("udp.public.example", 1);
+    upstream.wait_for("tcp.public.example", 1);
+    server.signal("TERM");
+    let reply = crate::harness::client::receive(&udp, Duration::from_secs(5)).expect("the datagram's reply");
+    let reply = Reply::decode(reply);
+    assert_eq!(reply.addresses().len(), 1, "{:?}", reply.message);
+    let reply = tcp.receive(Duration::from_secs(5)).expect("the connection's reply");
+    let reply = Reply::decode(reply);
+    assert_eq!(reply.addresses().len(), 1, "{:?}", reply.message);
+    assert_eq!(server.wait().code(), Some(0), "{}", server.log());
+}
+
+#[test]
+fn o_02_it_answers_on_through_lameduck() {
+    let mut server = Setup::new(Small::default().text(&["127.0.0.1:9".to_owned()])).server("lameduck = \"1s\"").start();
+    let begun = Instant::now();
+    server.signal("TERM");
+    while begun.elapsed() < Duration::from_millis(700) {
+        for reply in server.client("127.0.10.9").ask_both("hp1.privatelink.avd.example", kind::A) {
+            assert_eq!(reply.addresses().len(), 1);
+        }
+    }
+    assert_eq!(server.wait().code(), Some(0), "{}", server.log());
+    assert!(begun.elapsed() >= Duration::from_millis(900), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(7), "lameduck and at most 5 s: {:?}", begun.elapsed());
+}
+
+#[test]
+fn o_02_a_second_sigterm_ends_at_once() {
+    let mut world = Small::default().start(public());
+    world.server.signal("TERM");
+    // The default lameduck of 5 s has begun: still answering.
+    assert_eq!(world.spoke_a().ask("hp1.privatelink.avd.example", kind::A).addresses().len(), 1);
+    let begun = Instant::now();
+    world.server.signal("TERM");
+    world.server.wait();
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
