@@ -30,7 +30,7 @@ pub(super) fn read(item: &Node<'_>, document: &mut Draft) {
                 fqdn: name.to_owned(),
                 addresses: vec![address],
                 source: Source::Interface,
-                pointer: fqdn.pointer(),
+                at: fqdn.at(),
             });
         }
     }

@@ -1,37 +1,176 @@
-//! A place in a JSON text: keys without case, ARM's `properties` looked through, pointers.
+//! JSON with the place of every value: keys without case, ARM's `properties` looked through, pointers.
+//!
+//! serde_json judges the text; what it has passed is scanned once more into a tree that borrows from it and knows
+//! where each value begins and ends.
 
-use serde_json::Value;
+use std::borrow::Cow;
+use std::ops::Range;
+
+use serde::de::IgnoredAny;
+
+/// Deepest nesting that is read.
+const DEEPEST: usize = 128;
+
+/// A value and the octets that it stands in.
+#[derive(Debug)]
+pub(super) struct Json<'t> {
+    shape: Shape<'t>,
+    span: Range<u32>,
+}
+
+/// What a value is, as far as anybody here asks.
+#[derive(Debug)]
+enum Shape<'t> {
+    /// `null`.
+    Null,
+    /// A number or truth value.
+    Other,
+    /// A string.
+    Text(Cow<'t, str>),
+    /// A list.
+    List(Vec<Json<'t>>),
+    /// An object; of equal keys the last counts.
+    Object(Vec<(Cow<'t, str>, Json<'t>)>),
+}
+
+impl<'t> Json<'t> {
+    /// Reads a text of less than 4 GiB.
+    ///
+    /// # Errors
+    /// What serde_json says, or that it is too deeply nested.
+    pub(super) fn read(text: &'t str) -> Result<Self, super::Error> {
+        serde_json::from_str::<IgnoredAny>(text).map_err(|error| {
+            let message = error.to_string();
+            let message = message.rsplit_once(" at line ").map_or(&*message, |(head, _)| head).to_owned();
+            super::Error::Json { line: error.line(), column: error.column(), message }
+        })?;
+        let mut scan = Scan { text, at: 0 };
+        scan.value(0).ok_or_else(|| {
+            let before = text.get(..scan.at).unwrap_or(text);
+            let line = before.matches('\n').count() + 1;
+            let column = scan.at - before.rfind('\n').map_or(0, |at| at + 1) + 1;
+            super::Error::Json { line, column, message: format!("nested more than {DEEPEST} deep") }
+        })
+    }
+}
+
+/// A walk over a text that is known to be JSON.
+struct Scan<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+impl<'t> Scan<'t> {
+    /// The octet at the cursor, blanks passed over.
+    fn peek(&mut self) -> Option<u8> {
+        let rest = self.text.as_bytes().get(self.at..)?;
+        let blanks = rest.iter().take_while(|octet| matches!(octet, b' ' | b'\t' | b'\r' | b'\n')).count();
+        self.at += blanks;
+        rest.get(blanks).copied()
+    }
+
+    /// Passes over an octet if it is there.
+    fn skip(&mut self, octet: u8) -> bool {
+        let found = self.peek() == Some(octet);
+        self.at += usize::from(found);
+        found
+    }
+
+    /// The value at the cursor; none where it is too deep.
+    fn value(&mut self, depth: usize) -> Option<Json<'t>> {
+        let first = self.peek()?;
+        let start = self.at;
+        let shape = match first {
+            b'{' | b'[' if depth >= DEEPEST => return None,
+            b'{' => {
+                self.at += 1;
+                let mut fields = Vec::new();
+                while !self.skip(b'}') {
+                    self.peek()?;
+                    let key = self.string()?;
+                    self.skip(b':');
+                    fields.push((key, self.value(depth + 1)?));
+                    self.skip(b',');
+                }
+                Shape::Object(fields)
+            }
+            b'[' => {
+                self.at += 1;
+                let mut items = Vec::new();
+                while !self.skip(b']') {
+                    items.push(self.value(depth + 1)?);
+                    self.skip(b',');
+                }
+                Shape::List(items)
+            }
+            b'"' => Shape::Text(self.string()?),
+            _ => {
+                let rest = self.text.as_bytes().get(start..)?;
+                let end = |octet: &u8| matches!(octet, b',' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n');
+                self.at += rest.iter().position(end).unwrap_or(rest.len()).max(1);
+                if first == b'n' { Shape::Null } else { Shape::Other }
+            }
+        };
+        let offset = |at| u32::try_from(at).unwrap_or(u32::MAX);
+        Some(Json { shape, span: offset(start)..offset(self.at) })
+    }
+
+    /// The string at the cursor, its escapes resolved.
+    fn string(&mut self) -> Option<Cow<'t, str>> {
+        let start = self.at;
+        let octets = self.text.as_bytes();
+        let mut escaped = false;
+        self.at += 1;
+        loop {
+            match octets.get(self.at)? {
+                b'"' => break,
+                b'\\' => {
+                    escaped = true;
+                    self.at += 2;
+                }
+                _ => self.at += 1,
+            }
+        }
+        self.at += 1;
+        if escaped {
+            // half of a surrogate pair is passed by the judge; it stays as it is written
+            let raw = self.text.get(start..self.at)?;
+            return Some(Cow::Owned(serde_json::from_str(raw).unwrap_or_else(|_| raw.to_owned())));
+        }
+        self.text.get(start + 1..self.at - 1).map(Cow::Borrowed)
+    }
+}
 
 /// A value and how to get there.
 #[derive(Clone, Debug)]
 pub(super) struct Node<'v> {
-    value: &'v Value,
+    value: &'v Json<'v>,
     pointer: String,
 }
 
 impl<'v> Node<'v> {
     /// The whole text.
-    pub(super) fn root(value: &'v Value) -> Self {
+    pub(super) fn root(value: &'v Json<'v>) -> Self {
         Self { value, pointer: String::new() }
     }
 
-    /// The value itself.
-    pub(super) fn value(&self) -> &'v Value {
-        self.value
+    /// Whether it is a list.
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.value.shape, Shape::List(_))
     }
 
-    /// The pointer (RFC 6901).
-    pub(super) fn pointer(&self) -> String {
-        self.pointer.clone()
+    /// Where it stands.
+    pub(super) fn at(&self) -> super::At {
+        let Range { start, end } = self.value.span;
+        super::At { pointer: self.pointer.clone(), span: start as usize..end as usize, text: 0 }
     }
 
     /// A key of this object, matched without case; null is the same as missing.
     pub(super) fn get(&self, key: &str) -> Option<Self> {
-        let object = self.value.as_object()?;
-        let found = object
-            .get_key_value(key)
-            .filter(|(_, value)| !value.is_null())
-            .or_else(|| object.iter().find(|(own, value)| own.eq_ignore_ascii_case(key) && !value.is_null()));
+        let Shape::Object(fields) = &self.value.shape else { return None };
+        let fields = || fields.iter().rev().filter(|(_, value)| !matches!(value.shape, Shape::Null));
+        let found =
+            fields().find(|(own, _)| own == key).or_else(|| fields().find(|(own, _)| own.eq_ignore_ascii_case(key)));
         let (own, value) = found?;
         let escaped = own.replace('~', "~0").replace('/', "~1");
         Some(Self { value, pointer: format!("{}/{escaped}", self.pointer) })
@@ -45,11 +184,11 @@ impl<'v> Node<'v> {
     /// The items of a list; nothing where it is none.
     pub(super) fn items(&self) -> impl Iterator<Item = Self> + use<'v> {
         let pointer = self.pointer.clone();
-        let items = self.value.as_array().map(Vec::as_slice).unwrap_or_default();
+        let items: &'v [Json<'v>] = if let Shape::List(items) = &self.value.shape { items } else { &[] };
         items
             .iter()
             .enumerate()
-            .filter(|(_, value)| !value.is_null())
+            .filter(|(_, value)| !matches!(value.shape, Shape::Null))
             .map(move |(index, value)| Self { value, pointer: format!("{pointer}/{index}") })
     }
 
@@ -61,7 +200,7 @@ impl<'v> Node<'v> {
 
     /// The text of a string.
     pub(super) fn text(&self) -> Option<&'v str> {
-        self.value.as_str()
+        if let Shape::Text(text) = &self.value.shape { Some(text) } else { None }
     }
 
     /// The text of a string below a key, if it is not empty.

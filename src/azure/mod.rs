@@ -13,11 +13,11 @@ mod vnet;
 mod zone_group;
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use ipnet::IpNet;
-use serde_json::Value;
 
-use json::Node;
+use json::{Json, Node};
 pub use pool::Pool;
 
 /// The largest text that is read, in octets.
@@ -83,8 +83,19 @@ pub struct Record {
     pub addresses: Vec<IpAddr>,
     /// What said so.
     pub source: Source,
-    /// Where in the JSON, as a pointer (RFC 6901).
+    /// Where.
+    pub at: At,
+}
+
+/// Where a value stands in a JSON text.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct At {
+    /// The pointer (RFC 6901).
     pub pointer: String,
+    /// The octets of the value.
+    pub span: Range<usize>,
+    /// Which text: 0 until the caller that joins documents numbers them.
+    pub text: usize,
 }
 
 /// A private endpoint, or what one document says of it.
@@ -106,8 +117,8 @@ pub struct Endpoint {
     pub approved: Option<bool>,
     /// Its names.
     pub records: Vec<Record>,
-    /// Where in the JSON.
-    pub pointer: String,
+    /// Where.
+    pub at: At,
 }
 
 impl Endpoint {
@@ -122,7 +133,7 @@ impl Endpoint {
             subnet: None,
             approved: None,
             records: Vec::new(),
-            pointer: node.pointer(),
+            at: node.at(),
         }
     }
 
@@ -173,8 +184,8 @@ pub struct Vnet {
     pub id: Option<String>,
     /// Its address space.
     pub prefixes: Vec<IpNet>,
-    /// Where in the JSON.
-    pub pointer: String,
+    /// Where.
+    pub at: At,
 }
 
 /// What is worth telling about a document.
@@ -182,8 +193,8 @@ pub struct Vnet {
 pub struct Note {
     /// Which remark.
     pub kind: NoteKind,
-    /// Where in the JSON.
-    pub pointer: String,
+    /// Where.
+    pub at: At,
     /// In words, without a full stop.
     pub message: String,
 }
@@ -227,8 +238,8 @@ impl Draft {
     }
 
     /// Adds a remark.
-    fn note(&mut self, kind: NoteKind, pointer: String, message: impl Into<String>) {
-        self.notes.push(Note { kind, pointer, message: message.into() });
+    fn note(&mut self, kind: NoteKind, at: At, message: impl Into<String>) {
+        self.notes.push(Note { kind, at, message: message.into() });
     }
 
     /// Reads an address, or notes that it is none.
@@ -238,7 +249,7 @@ impl Draft {
             Ok(address) => Some(address.to_canonical()),
             Err(_) => {
                 let message = format!("{text:?} is not an IP address");
-                self.note(NoteKind::BadValue, node.pointer(), message);
+                self.note(NoteKind::BadValue, node.at(), message);
                 None
             }
         }
@@ -282,28 +293,24 @@ pub fn read(text: &str) -> Result<Document, Error> {
     if text.len() > LARGEST {
         return Err(Error::TooLarge { octets: text.len() });
     }
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    // serde_json bounds nesting at 128
-    let value: Value = serde_json::from_str(text).map_err(|error| {
-        let message = error.to_string();
-        let message = message.rsplit_once(" at line ").map_or(&*message, |(head, _)| head);
-        Error::Json { line: error.line(), column: error.column(), message: message.to_owned() }
-    })?;
+    // a byte order mark is a blank, so that offsets are those of the whole text
+    let blanked = text.strip_prefix('\u{feff}').map(|rest| format!("   {rest}"));
+    let value = Json::read(blanked.as_deref().unwrap_or(text))?;
     let mut document = Draft::default();
     let root = Node::root(&value);
     let mut known = false;
-    let wrapped = ["value", "data"].iter().find_map(|key| root.get(key).filter(|list| list.value().is_array()));
+    let wrapped = ["value", "data"].iter().find_map(|key| root.get(key).filter(Node::is_list));
     if let Some(list) = wrapped {
         for key in ["nextLink", "skip_token", "$skipToken", "skipToken"] {
             if let Some(node) = root.get(key).filter(|node| node.text().is_some_and(|text| !text.is_empty())) {
-                document.note(NoteKind::Partial, node.pointer(), format!("`{key}` is set: the list goes on elsewhere"));
+                document.note(NoteKind::Partial, node.at(), format!("`{key}` is set: the list goes on elsewhere"));
             }
         }
         known = list.items().next().is_none();
         for item in list.items() {
             known |= read_item(&item, &mut document);
         }
-    } else if value.is_array() {
+    } else if root.is_list() {
         known = root.items().next().is_none();
         for item in root.items() {
             known |= read_item(&item, &mut document);
@@ -319,7 +326,7 @@ pub fn read(text: &str) -> Result<Document, Error> {
     for endpoint in &document.endpoints {
         if endpoint.records.is_empty() && endpoint.approved != Some(false) {
             let message = format!("private endpoint {:?} comes without names", endpoint.name);
-            document.notes.push(Note { kind: NoteKind::NoNames, pointer: endpoint.pointer.clone(), message });
+            document.notes.push(Note { kind: NoteKind::NoNames, at: endpoint.at.clone(), message });
         }
     }
     Ok(document)

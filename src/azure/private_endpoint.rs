@@ -24,8 +24,7 @@ pub(super) fn read(item: &Node<'_>, document: &mut Draft) {
         };
         let addresses = document.addresses(config.field("ipAddresses"));
         if !addresses.is_empty() {
-            let record =
-                Record { fqdn: fqdn.to_owned(), addresses, source: Source::CustomDns, pointer: config.pointer() };
+            let record = Record { fqdn: fqdn.to_owned(), addresses, source: Source::CustomDns, at: config.at() };
             endpoint.records.push(record);
         }
     }
@@ -45,9 +44,9 @@ fn read_connection(connection: &Node<'_>, endpoint: &mut Endpoint, document: &mu
     let approved = status.eq_ignore_ascii_case("Approved");
     endpoint.approved = Some(endpoint.approved.unwrap_or(true) && approved);
     if !approved {
-        let pointer = state.map(|state| state.pointer()).unwrap_or_default();
+        let at = state.map(|state| state.at()).unwrap_or_default();
         let message = format!("the connection of {:?} is {status}, not Approved", endpoint.name);
-        document.note(NoteKind::NotApproved, pointer, message);
+        document.note(NoteKind::NotApproved, at, message);
     }
 }
 
@@ -81,11 +80,6 @@ pub(super) fn read_row(item: &Node<'_>, document: &mut Draft) {
     let Some(fqdn) = item.text_of("fqdn").filter(|_| !addresses.is_empty()) else {
         return;
     };
-    endpoint.records.push(Record {
-        fqdn: fqdn.to_owned(),
-        addresses,
-        source: Source::CustomDns,
-        pointer: item.pointer(),
-    });
+    endpoint.records.push(Record { fqdn: fqdn.to_owned(), addresses, source: Source::CustomDns, at: item.at() });
     document.add(endpoint);
 }

@@ -40,7 +40,7 @@ pub(super) fn read(item: &Node<'_>, document: &mut Draft) {
     if let Some(creator) = item.field("metadata").and_then(|metadata| metadata.text_of("creator")) {
         endpoint.name = endpoint_of(creator).unwrap_or_default().to_owned();
     }
-    let record = Record { fqdn, addresses, source: Source::RecordSet, pointer: item.pointer() };
+    let record = Record { fqdn, addresses, source: Source::RecordSet, at: item.at() };
     endpoint.records.push(record);
     // sets that no endpoint made are one group without a name
     document.add(endpoint);

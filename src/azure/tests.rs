@@ -58,7 +58,7 @@ fn an_interface_reads_the_same_in_every_form() {
     assert!(endpoint.vnet().unwrap().ends_with("/virtualnetworks/hub"));
     assert_eq!(endpoint.records.len(), 3);
     assert_eq!(endpoint.records[2].addresses, ["10.10.1.8".parse::<IpAddr>().unwrap()]);
-    assert_eq!(endpoint.records[1].pointer, "/ipConfigurations/0/privateLinkConnectionProperties/fqdns/1");
+    assert_eq!(endpoint.records[1].at.pointer, "/ipConfigurations/0/privateLinkConnectionProperties/fqdns/1");
     for form in [
         json!([cli]),
         json!({ "value": [cli], "nextLink": null }),
@@ -129,7 +129,7 @@ fn an_endpoint_has_resource_kind_and_names() {
     assert_eq!(own.approved, Some(true));
     assert_eq!(own.kind, Some(Kind::HostPool));
     assert!(own.resource.as_deref().unwrap().ends_with("/hostpools/hp-weu"));
-    assert_eq!(own.records[0].pointer, "/properties/customDnsConfigs/0");
+    assert_eq!(own.records[0].at.pointer, "/properties/customDnsConfigs/0");
     assert_eq!(document.notes, []);
 }
 
@@ -210,7 +210,7 @@ fn flat_rows_and_virtual_networks_are_read() {
     let document = read_json(&vnet);
     assert_eq!(document.vnets[0].prefixes.len(), 1);
     assert_eq!(document.notes[0].kind, NoteKind::BadValue);
-    assert_eq!(document.notes[0].pointer, "/properties/addressSpace/addressPrefixes/1");
+    assert_eq!(document.notes[0].at.pointer, "/properties/addressSpace/addressPrefixes/1");
 }
 
 #[test]
@@ -241,5 +241,5 @@ fn an_address_that_is_none_is_told() {
     let text = interface().to_string().replace("10.10.1.8", "10.10.1");
     let document = read(&text).unwrap();
     assert_eq!(document.notes[0].kind, NoteKind::BadValue);
-    assert_eq!(document.notes[0].pointer, "/ipConfigurations/1/privateIPAddress");
+    assert_eq!(document.notes[0].at.pointer, "/ipConfigurations/1/privateIPAddress");
 }

@@ -12,7 +12,7 @@ pub(super) fn read(item: &Node<'_>, document: &mut Draft) {
             Ok(net) => prefixes.push(net.trunc()),
             Err(_) => {
                 let message = format!("{text:?} is not a network prefix");
-                document.note(NoteKind::BadValue, prefix.pointer(), message);
+                document.note(NoteKind::BadValue, prefix.at(), message);
             }
         }
     }
@@ -20,6 +20,6 @@ pub(super) fn read(item: &Node<'_>, document: &mut Draft) {
         name: item.text_of("name").unwrap_or_default().to_owned(),
         id: item.id_of("id"),
         prefixes,
-        pointer: item.pointer(),
+        at: item.at(),
     });
 }

@@ -28,9 +28,9 @@ pub(super) fn read(item: &Node<'_>, document: &mut Draft) {
             };
             let addresses = document.addresses(set.field("ipAddresses"));
             if !addresses.is_empty() {
-                let pointer = set.pointer();
+                let at = set.at();
                 let source = Source::ZoneGroup;
-                endpoint.records.push(Record { fqdn, addresses, source, pointer });
+                endpoint.records.push(Record { fqdn, addresses, source, at });
             }
         }
     }

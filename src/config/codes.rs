@@ -260,6 +260,12 @@ codes! {
     KIND_AND_SUFFIX = 426 Warning, "a name under the suffix of another kind", "DESIGN 4",
         "Names under privatelink-global belong to the global endpoint alone.",
         "kind = \"host-pool\"\nrecords = { \"x.privatelink-global.wvd.microsoft.com\" = [\"10.0.1.4\"] }", "Check the endpoint's kind.";
+    BAD_INCLUDE = 427 Error, "an $INCLUDE that is not followed", "DESIGN 2",
+        "Zone files include files of their own folder and below, at most 8 deep: no absolute path, no `..`, no link that leads out, no circle.",
+        "$INCLUDE ../other.zone", "Move the file into the zone file's folder.";
+    BAD_CLOUD = 428 Error, "a cloud's suffix that cannot be one", "DESIGN 1",
+        "It is at, above or below the suffix of another cloud, or a single label.",
+        "[[cloud]]\nname = \"azure\"\npublic = \"wvd.microsoft.com\"", "Remove it where the built-in table has it; else write the suffix that clients ask in.";
 
     // H05: views
     UNKNOWN_VIEW = 501 Error, "a view that does not exist", "R8",
@@ -342,6 +348,9 @@ codes! {
     NO_NAMES = 609 Warning, "an imported endpoint without names", "DESIGN 2",
         "`customDnsConfigs` is empty when a zone group is attached.",
         "\"customDnsConfigs\": []", "Import the endpoint's network interface instead.";
+    WITHOUT_ENDPOINT = 610 Info, "imported names that belong to no endpoint", "DESIGN 2",
+        "Record sets say nothing of the endpoint that made them, and no endpoint of these files has their names.",
+        "from = [\"azure/record-sets.json\"]   # in [[endpoints]], alone", "Import the network interfaces too, or write an `[[endpoint]]` for them.";
 }
 
 #[cfg(test)]

@@ -38,6 +38,8 @@ pub struct Spec {
     pub zone_sets: Vec<SetSpec>,
     /// `[[known]]`.
     pub known: Vec<KnownSpec>,
+    /// `[[cloud]]`.
+    pub clouds: Vec<CloudSpec>,
     /// `[[view]]`.
     pub views: Vec<ViewSpec>,
     /// Whether parts of the text could not be read: what seems to be missing may stand there.
@@ -255,6 +257,19 @@ pub struct KnownSpec {
     pub name: Spanned<String>,
     /// Object ids, lower-cased.
     pub guids: Vec<Spanned<String>>,
+}
+
+/// `[[cloud]]`.
+#[derive(Clone, Debug)]
+pub struct CloudSpec {
+    /// A word for messages.
+    pub name: Spanned<String>,
+    /// The suffix that clients ask in.
+    pub public: Spanned<DnsName>,
+    /// Whether global names have no private-link suffix of their own.
+    pub one_zone: bool,
+    /// The key path of the table.
+    pub path: String,
 }
 
 /// What a view does with AVD names of resources that are neither its own nor known.

@@ -13,8 +13,8 @@ use super::place::{Place, Source, Spanned};
 use super::reader::{self, Read, Row, ZoneValue};
 use super::sections;
 use super::spec::{
-    CacheSpec, CaseMode, EndpointKind, EndpointSpec, EndpointState, GuardMode, KnownSpec, Missing, Policy, RecordSpec,
-    RouteSpec, ServerSpec, SetSpec, Spec, Unlisted, UpstreamSpec, ViewSpec, ZoneSpec,
+    CacheSpec, CaseMode, CloudSpec, EndpointKind, EndpointSpec, EndpointState, GuardMode, KnownSpec, Missing, Policy,
+    RecordSpec, RouteSpec, ServerSpec, SetSpec, Spec, Unlisted, UpstreamSpec, ViewSpec, ZoneSpec,
 };
 use super::value::name::{DnsName, Owner, Pattern};
 use super::value::{Listener, Server};
@@ -66,6 +66,7 @@ fn read(source: &Arc<Source>, section: &'static sections::Section, findings: &mu
     spec.zones = rows(&mut file, "zone", ZoneSpec::from_row, incomplete);
     spec.zone_sets = rows(&mut file, "zones", SetSpec::from_row, incomplete);
     spec.known = rows(&mut file, "known", KnownSpec::from_row, incomplete);
+    spec.clouds = rows(&mut file, "cloud", CloudSpec::from_row, incomplete);
     spec.views = rows(&mut file, "view", ViewSpec::from_row, incomplete);
     spec
 }
@@ -195,6 +196,18 @@ impl KnownSpec {
     /// Out of its row.
     fn from_row(mut row: Row) -> Option<Self> {
         Some(Self { name: row.optional("name")?, guids: row.list("guids") })
+    }
+}
+
+impl CloudSpec {
+    /// Out of its row.
+    fn from_row(mut row: Row) -> Option<Self> {
+        Some(Self {
+            name: row.optional("name")?,
+            public: row.optional("public")?,
+            one_zone: row.setting("one-zone")?.value,
+            path: row.path,
+        })
     }
 }
 

@@ -110,14 +110,19 @@ fn asks_text(out: &mut String, asks: &Asks) {
     };
     line(out, "guard", guarded, None);
     let held = format!(
-        "an alias to a name that the view owns ({} endpoints, {} zones), blocks or routes elsewhere is cut there",
-        asks.endpoints, asks.zones
+        "an alias to a name that the view owns ({}, {}), blocks or routes elsewhere is cut there",
+        counted(asks.endpoints, "endpoint"),
+        counted(asks.zones, "zone")
     );
     line(out, "cut", &held, None);
     let Asks { name, qtype, upstream, reply_within_ms, .. } = asks;
     let text = format!("{name} {qtype} is to be asked of {upstream}; the client waits {reply_within_ms} ms at most");
     line(out, "source", &text, None);
     line(out, "answer", "unknown: nothing was sent (--ask does the exchange)", None);
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 fn reply_text(out: &mut String, reply: &Reply) {

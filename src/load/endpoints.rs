@@ -76,7 +76,7 @@ pub(super) fn build(
     read: &mut Vec<PathBuf>,
     findings: &mut Vec<Finding>,
 ) -> Vec<EndpointModel> {
-    let mut importer = Importer { files, read, findings };
+    let mut importer = Importer { files, read, findings, sources: Vec::new() };
     let mut drafts = Vec::new();
     for endpoint in &spec.endpoints {
         drafts.push(importer.one(endpoint));
@@ -92,10 +92,9 @@ struct Importer<'i> {
     files: &'i dyn Files,
     read: &'i mut Vec<PathBuf>,
     findings: &'i mut Vec<Finding>,
+    /// The texts that were read, as [`azure::At::text`] counts them.
+    sources: Vec<Arc<Source>>,
 }
-
-/// An imported endpoint with the file that spoke of it first.
-type Imported = (azure::Endpoint, Arc<str>);
 
 impl Importer<'_> {
     /// An `[[endpoint]]`.
@@ -106,19 +105,21 @@ impl Importer<'_> {
         let mut found = self.import(&spec.from, &key);
         let failed = self.findings.get(before..).is_some_and(crate::config::has_errors);
         // record sets that no endpoint made belong to the one that is meant here
-        if let Some(at) = found.iter().position(|(own, _)| own.name.is_empty())
+        if let Some(at) = found.iter().position(|own| own.name.is_empty())
             && found.len() > 1
         {
-            let (nameless, _) = found.remove(at);
-            if let Some((first, _)) = found.first_mut() {
+            let nameless = found.remove(at);
+            if let Some(first) = found.first_mut() {
                 first.absorb(nameless);
             }
         }
-        if let [_, (other, file), ..] = &found[..] {
-            let message = format!("the files hold {} endpoints, among them {:?} in {file}", found.len(), other.name);
+        if let [_, other, ..] = &found[..] {
+            let message = format!("the files hold {} endpoints, among them {:?}", found.len(), other.name);
+            let also = self.place(&other.at);
             let place = spec.from.first().map_or(&spec.name.place, |from| &from.place);
             self.findings.push(
                 Finding::new(&codes::SEVERAL_ENDPOINTS, place.clone(), &*key, message)
+                    .see(also, "this one")
                     .hint("use [[endpoints]] for lists"),
             );
         } else if found.is_empty() && !spec.from.is_empty() && !failed {
@@ -131,10 +132,10 @@ impl Importer<'_> {
         }
         let mut kind = spec.kind.as_ref().map(|kind| kind.value);
         let mut resource = spec.resource.as_ref().map(|resource| resource.value.to_ascii_lowercase());
-        if let Some((first, file)) = found.into_iter().next() {
+        if let Some(first) = found.into_iter().next() {
             kind = kind.or(first.kind.map(kind_of));
             resource = resource.or(first.resource.clone());
-            self.records(&first, &file, &mut records);
+            self.records(&first, &mut records);
         }
         Draft {
             name: spec.name.clone(),
@@ -152,12 +153,13 @@ impl Importer<'_> {
     /// An `[[endpoints]]`: one for each endpoint found, with the name it has in Azure.
     fn set(&mut self, index: usize, spec: &SetSpec, drafts: &mut Vec<Draft>) {
         let key = format!("{}.from", spec.path);
-        for (own, file) in self.import(&spec.from, &key) {
+        for own in self.import(&spec.from, &key) {
             if own.name.is_empty() {
+                self.without_endpoint(&own);
                 continue;
             }
             let mut records = Vec::new();
-            self.records(&own, &file, &mut records);
+            self.records(&own, &mut records);
             drafts.push(Draft {
                 name: Spanned::new(own.name.clone(), spec.place.clone()),
                 path: spec.path.clone(),
@@ -173,60 +175,75 @@ impl Importer<'_> {
     }
 
     /// Everything that the patterns lead to; what several files say of one endpoint is joined.
-    fn import(&mut self, patterns: &[Spanned<String>], key: &str) -> Vec<Imported> {
-        let (mut pool, mut first_file) = (azure::Pool::default(), Vec::new());
+    fn import(&mut self, patterns: &[Spanned<String>], key: &str) -> Vec<azure::Endpoint> {
+        let mut pool = azure::Pool::default();
         for pattern in patterns {
             for path in files::expand(self.files, pattern, key, self.findings) {
-                let Some(document) = self.document(&path, pattern, key) else { continue };
-                let file = files::shown(&path);
-                for mut endpoint in document.endpoints {
-                    for record in &mut endpoint.records {
-                        record.pointer = format!("{file}#{}", record.pointer);
-                    }
-                    if pool.add(endpoint) == first_file.len() {
-                        first_file.push(Arc::clone(&file));
-                    }
+                for endpoint in self.document(&path, pattern, key) {
+                    pool.add(endpoint);
                 }
             }
         }
-        let mut found: Vec<Imported> = pool.into_endpoints().into_iter().zip(first_file).collect();
-        found.retain(|(own, file)| {
+        let mut found = pool.into_endpoints();
+        found.retain(|own| {
             if own.approved == Some(false) {
                 return false; // told by its note
             }
             if own.records.is_empty() {
                 let message = format!("private endpoint {:?} comes without names", own.name);
-                let place = Place::at(Arc::clone(file), 1, 1);
-                let finding = Finding::new(&codes::NO_NAMES, place, own.pointer.clone(), message);
+                let finding = Finding::new(&codes::NO_NAMES, self.place(&own.at), own.at.pointer.clone(), message);
                 self.findings
                     .push(finding.hint("import its network interface too: az network nic show --ids <id> -o json"));
             }
             true
         });
+        settle(&mut found);
         found
     }
 
-    /// One file of JSON.
-    fn document(&mut self, path: &std::path::Path, pattern: &Spanned<String>, key: &str) -> Option<azure::Document> {
+    /// Where a value of a JSON text stands.
+    fn place(&self, at: &azure::At) -> Place {
+        let source = self.sources.get(at.text);
+        source.map_or_else(|| Place::at("", 1, 1), |source| source.place(at.span.clone()))
+    }
+
+    /// Record sets of a list that no endpoint of it has.
+    fn without_endpoint(&mut self, group: &azure::Endpoint) {
+        let Some(first) = group.records.first() else { return };
+        let message = match group.records.len() {
+            1 => format!("{} belongs to no endpoint of these files and is left out", first.fqdn),
+            more => format!(
+                "{} and {} more names belong to no endpoint of these files and are left out",
+                first.fqdn,
+                more - 1
+            ),
+        };
+        self.findings.push(
+            Finding::new(&codes::WITHOUT_ENDPOINT, self.place(&first.at), first.at.pointer.clone(), message)
+                .hint("give them an [[endpoint]] or [[zone]] of their own if clients need them"),
+        );
+    }
+
+    /// The endpoints of one file of JSON.
+    fn document(&mut self, path: &std::path::Path, pattern: &Spanned<String>, key: &str) -> Vec<azure::Endpoint> {
         let text = match self.files.read(path, azure::LARGEST as u64) {
             Ok(text) => text,
             Err(error) => {
                 self.findings.push(files::unreadable(path, &error, &pattern.place, key));
-                return None;
+                return Vec::new();
             }
         };
         if !self.read.iter().any(|own| own == path) {
             self.read.push(path.to_owned());
         }
         let file = files::shown(path);
-        let document = match azure::read(&text) {
+        let mut document = match azure::read(&text) {
             Ok(document) => document,
             Err(azure::Error::Json { line, column, message }) => {
-                let source = Source::new(file, text);
-                let place = source.place_of(line, column);
+                let place = Source::new(file, text).place_of(line, column);
                 self.findings
                     .push(Finding::new(&codes::BAD_JSON, place, "", message).see(pattern.place.clone(), "named here"));
-                return None;
+                return Vec::new();
             }
             Err(error) => {
                 let row = match error {
@@ -235,30 +252,33 @@ impl Importer<'_> {
                 };
                 let message = format!("{}: {error}", path.display());
                 self.findings.push(Finding::new(row, pattern.place.clone(), key, message));
-                return None;
+                return Vec::new();
             }
         };
-        for note in &document.notes {
+        let number = self.sources.len();
+        self.sources.push(Source::new(file, text));
+        for endpoint in &mut document.endpoints {
+            endpoint.at.text = number;
+            endpoint.records.iter_mut().for_each(|record| record.at.text = number);
+        }
+        for mut note in document.notes {
             let row = match note.kind {
                 azure::NoteKind::Partial => &codes::PARTIAL,
                 azure::NoteKind::NotApproved => &codes::NOT_APPROVED,
                 azure::NoteKind::BadValue => &codes::BAD_IMPORT_VALUE,
                 azure::NoteKind::NoNames => continue, // another file may have them
             };
-            let place = Place::at(Arc::clone(&file), 1, 1);
-            self.findings.push(
-                Finding::new(row, place, note.pointer.clone(), note.message.clone())
-                    .see(pattern.place.clone(), "named here"),
-            );
+            note.at.text = number;
+            let finding = Finding::new(row, self.place(&note.at), note.at.pointer, note.message);
+            self.findings.push(finding.see(pattern.place.clone(), "named here"));
         }
-        Some(document)
+        document.endpoints
     }
 
     /// The records of an imported endpoint.
-    fn records(&mut self, endpoint: &azure::Endpoint, file: &Arc<str>, records: &mut Vec<RecordModel>) {
+    fn records(&mut self, endpoint: &azure::Endpoint, records: &mut Vec<RecordModel>) {
         for record in &endpoint.records {
-            let (file, pointer) = record.pointer.split_once('#').unwrap_or((file, &record.pointer));
-            let place = Place::at(file, 1, 1);
+            let place = self.place(&record.at);
             match Pattern::parse(&record.fqdn) {
                 Ok(pattern) => records.push(RecordModel {
                     written: name_of(&pattern.name),
@@ -266,15 +286,44 @@ impl Importer<'_> {
                     names: Vec::new(),
                     addresses: record.addresses.clone(),
                     place,
-                    key: pointer.to_owned(),
+                    key: record.at.pointer.clone(),
                     rank: record.source as u8,
                     source: record.source.label(),
                 }),
                 Err(fault) => {
-                    self.findings.push(Finding::new(&codes::BAD_IMPORT_VALUE, place, pointer, fault.message));
+                    let key = record.at.pointer.clone();
+                    self.findings.push(Finding::new(&codes::BAD_IMPORT_VALUE, place, key, fault.message));
                 }
             }
         }
+    }
+}
+
+/// Gives record sets that no endpoint made to the endpoint that has their name by a better source: there they agree, or
+/// are told as overwritten. Names are compared without their private-link label.
+fn settle(found: &mut Vec<azure::Endpoint>) {
+    let Some(at) = found.iter().position(|own| own.name.is_empty()) else { return };
+    let plain = |fqdn: &str| {
+        let name = fqdn.trim_end_matches('.').to_ascii_lowercase();
+        name.replacen(".privatelink-global.", ".", 1).replacen(".privatelink.", ".", 1)
+    };
+    let mut owners = hashbrown::HashMap::new();
+    for (index, own) in found.iter().enumerate().filter(|(index, _)| *index != at) {
+        owners.extend(own.records.iter().map(|record| (plain(&record.fqdn), index)));
+    }
+    let Some(nameless) = found.get_mut(at) else { return };
+    let (owned, left) = std::mem::take(&mut nameless.records)
+        .into_iter()
+        .partition::<Vec<_>, _>(|record| owners.contains_key(&plain(&record.fqdn)));
+    nameless.records = left;
+    for record in owned {
+        let owner = owners.get(&plain(&record.fqdn)).and_then(|index| found.get_mut(*index));
+        if let Some(owner) = owner {
+            owner.records.push(record);
+        }
+    }
+    if found.get(at).is_some_and(|nameless| nameless.records.is_empty()) {
+        found.remove(at);
     }
 }
 

@@ -46,6 +46,8 @@ pub(super) trait Files {
     fn read(&self, path: &Path, most: u64) -> Result<String, ReadError>;
     /// The files that fit a pattern, in lexical order.
     fn matching(&self, pattern: &str) -> Vec<PathBuf>;
+    /// A path with all links followed; it must exist.
+    fn real(&self, path: &Path) -> std::io::Result<PathBuf>;
 }
 
 /// The file system.
@@ -80,6 +82,10 @@ impl Files for Disk {
         paths.sort();
         paths
     }
+
+    fn real(&self, path: &Path) -> std::io::Result<PathBuf> {
+        path.canonicalize()
+    }
 }
 
 /// Texts by name.
@@ -88,13 +94,18 @@ pub(super) struct Memory(pub(super) BTreeMap<PathBuf, String>);
 impl Files for Memory {
     fn read(&self, path: &Path, _most: u64) -> Result<String, ReadError> {
         let missing = || std::io::Error::from(std::io::ErrorKind::NotFound);
-        Ok(self.0.get(path).ok_or_else(missing)?.clone())
+        let own = path.strip_prefix("/").ok().and_then(|relative| self.0.get(relative));
+        Ok(self.0.get(path).or(own).ok_or_else(missing)?.clone())
     }
 
     fn matching(&self, pattern: &str) -> Vec<PathBuf> {
         let Ok(pattern) = glob::Pattern::new(pattern) else { return Vec::new() };
         let options = glob::MatchOptions { require_literal_separator: true, ..Default::default() };
         self.0.keys().filter(|path| pattern.matches_path_with(path, options)).cloned().collect()
+    }
+
+    fn real(&self, path: &Path) -> std::io::Result<PathBuf> {
+        Ok(Path::new("/").join(path))
     }
 }
 
@@ -140,6 +151,7 @@ pub(super) fn gather(files: &dyn Files, main: &Path) -> Result<Gathered, ReadErr
             spec.zones.append(&mut more.zones);
             spec.zone_sets.append(&mut more.zone_sets);
             spec.known.append(&mut more.known);
+            spec.clouds.append(&mut more.clouds);
             spec.views.append(&mut more.views);
             spec.incomplete |= more.incomplete;
         }

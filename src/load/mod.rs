@@ -9,6 +9,7 @@ mod endpoints;
 mod expectations;
 mod extends;
 mod files;
+mod jail;
 mod lints;
 mod names;
 mod services;
@@ -24,7 +25,7 @@ use crate::config::value::{self, guid};
 use crate::config::{Config, Finding, codes, duplicate_names, has_errors, sort};
 use crate::upstream::{self, CaseMixing, Group};
 use crate::view::SnapshotPlan;
-use crate::zone::avd::{Clouds, guid_of_label};
+use crate::zone::avd::{Cloud, Clouds, guid_of_label};
 pub use expectations::{Case, Expectations, Expected, Scripted, What, expectations, expectations_of_text};
 use extends::Tables;
 use files::{Disk, Files, Memory};
@@ -107,7 +108,7 @@ fn load_with(files: &dyn Files, main: &Path) -> Result<Loaded, Unreadable> {
     let gathered =
         files::gather(files, main).map_err(|error| Unreadable { path: main.to_owned(), message: error.to_string() })?;
     let files::Gathered { spec, mut findings, files: mut read } = gathered;
-    let clouds = Clouds::default();
+    let clouds = clouds(&spec, &mut findings);
     let endpoints = endpoints::build(&spec, &clouds, files, &mut read, &mut findings);
     let zones = zones::build(&spec, files, &mut read, &mut findings);
     unique_names(&spec, &endpoints, &zones, &mut findings);
@@ -141,11 +142,38 @@ fn unique_names(
     duplicate_names("view", spec.views.iter().map(|own| (&own.name, &*own.path)), findings);
     let known = spec.known.iter().map(|own| (&own.name, "known"));
     duplicate_names("known", known, findings);
+    duplicate_names("cloud", spec.clouds.iter().map(|own| (&own.name, &*own.path)), findings);
     // endpoints that could not be built count too
     let imported = endpoints.iter().filter(|own| own.set.is_some()).map(|own| (&own.name, &*own.path));
     let written = spec.endpoints.iter().map(|own| (&own.name, &*own.path));
     duplicate_names("endpoint", written.chain(imported), findings);
     duplicate_names("zone", zones.iter().map(|own| (&own.name, &*own.path)), findings);
+}
+
+/// The built-in clouds and those of `[[cloud]]`.
+fn clouds(spec: &Spec, findings: &mut Vec<Finding>) -> Clouds {
+    let mut clouds = Clouds::default();
+    for own in &spec.clouds {
+        let public = names::name_of(&own.public.value);
+        let name = public.as_ref();
+        let near =
+            |cloud: &Cloud| name.is_at_or_below(cloud.public.as_ref()) || cloud.public.as_ref().is_at_or_below(name);
+        let other = clouds.iter().find(|cloud| near(cloud)).map(|cloud| (cloud.name.clone(), cloud.public.clone()));
+        let message = match other {
+            Some((other, suffix)) => format!("{public} is at, above or below {suffix}, the suffix of {other}"),
+            None if name.label_count() < 2 => format!("{public} is too short for a cloud's suffix"),
+            None => match Cloud::new(&own.name.value, &public.to_string(), own.one_zone) {
+                Some(cloud) => {
+                    clouds.add(cloud);
+                    continue;
+                }
+                None => format!("{public} is too long for a cloud's suffix"),
+            },
+        };
+        let place = own.public.place.clone();
+        findings.push(Finding::new(&codes::BAD_CLOUD, place, format!("{}.public", own.path), message));
+    }
+    clouds
 }
 
 /// The GUIDs of `[[known]]`.

@@ -5,6 +5,10 @@ use crate::config::{Severity, render};
 use crate::view::Snapshot;
 use crate::zone::{Missing, State};
 
+mod broken;
+mod imports;
+mod zone_files;
+
 /// What every text begins with.
 const HEAD: &str = "\
 version = 1

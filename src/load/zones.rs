@@ -4,13 +4,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::files::{self, Files, LARGEST_DATA};
+use super::jail::Jail;
 use super::names::{name_of, origin_of, ttl_of};
 use super::services;
 use crate::config::spec::{self, SetSpec, Spec, ZoneSpec, ZoneValue};
 use crate::config::{Finding, Owner, Place, Spanned, codes};
 use crate::wire::{Name, NameRef, WireName, rtype};
-use crate::zone::master::{self, Entry, Parsed};
+use crate::zone::master;
 use crate::zone::{Fault, Missing, Origin, Zone, ZoneBuilder};
+
+/// The most records of one file that are told one by one where they cannot be added.
+const MOST_FAULTS: usize = 10_000;
 
 /// A zone with its places.
 pub(super) struct ZoneModel {
@@ -61,6 +65,7 @@ impl Maker<'_> {
         let before = self.findings.len();
         let apex = name_of(&spec.apex.value);
         let mut builder = ZoneBuilder::new(apex.clone());
+        let mut origin = origin_of(&spec.name.place);
         if let Some(records) = &spec.records {
             if let Some(file) = &spec.file {
                 let message = format!("zone {:?} has both `file` and `records`", spec.name.value);
@@ -79,15 +84,17 @@ impl Maker<'_> {
             }
         } else if let Some(file) = &spec.file {
             let path = files::beside(&file.place, &file.value);
-            let entries = self.entries(&path, Some(&apex), file, &format!("{}.file", spec.path));
-            self.add_all(entries.unwrap_or_default().entries, &path, &mut builder);
+            if let Some(text) = self.text(&path, file, &format!("{}.file", spec.path)) {
+                self.add_all(&text, &path, &apex, &mut builder);
+                // the lines of its names are the file's
+                origin = Origin { file: files::shown(&path), line: 1 };
+            }
         }
         let public = match &spec.public {
             Some(public) => Some(name_of(&public.value)),
             None => services::public_of(&apex.to_string()).and_then(|text| Name::from_presentation(text).ok()),
         };
         let missing = missing_of(spec.missing.value);
-        let origin = origin_of(&spec.name.place);
         let failed = self.findings.get(before..).is_some_and(crate::config::has_errors);
         ZoneModel {
             name: spec.name.clone(),
@@ -152,9 +159,9 @@ impl Maker<'_> {
         for pattern in &spec.from {
             for path in files::expand(self.files, pattern, &key, self.findings) {
                 let before = self.findings.len();
-                let Some(parsed) = self.entries(&path, None, pattern, &key) else { continue };
+                let Some(text) = self.text(&path, pattern, &key) else { continue };
                 let file = files::shown(&path);
-                let Some(apex) = apex_of(&parsed) else {
+                let Some(apex) = master::apex_of(&text) else {
                     let message = "the apex cannot be told from $ORIGIN or a SOA".to_owned();
                     self.findings.push(
                         Finding::new(&codes::NO_APEX, Place::at(file, 1, 1), &*key, message)
@@ -163,7 +170,7 @@ impl Maker<'_> {
                     continue;
                 };
                 let mut builder = ZoneBuilder::new(apex.clone());
-                self.add_all(parsed.entries, &path, &mut builder);
+                self.add_all(&text, &path, &apex, &mut builder);
                 let public = services::public_of(&apex.to_string());
                 let public = public.and_then(|text| Name::from_presentation(text).ok());
                 let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned());
@@ -182,44 +189,57 @@ impl Maker<'_> {
         }
     }
 
-    /// The entries of a master file; what cannot be read of it is told.
-    fn entries(&mut self, path: &Path, apex: Option<&Name>, named: &Spanned<String>, key: &str) -> Option<Parsed> {
-        let text = match self.files.read(path, LARGEST_DATA) {
-            Ok(text) => text,
+    /// The text of a master file.
+    fn text(&mut self, path: &Path, named: &Spanned<String>, key: &str) -> Option<String> {
+        match self.files.read(path, LARGEST_DATA) {
+            Ok(text) => {
+                self.note_read(path);
+                Some(text)
+            }
             Err(error) => {
                 self.findings.push(files::unreadable(path, &error, &named.place, key));
-                return None;
+                None
             }
-        };
+        }
+    }
+
+    /// Keeps a file's path for `watch`.
+    fn note_read(&mut self, path: &Path) {
         if !self.read.iter().any(|own| own == path) {
             self.read.push(path.to_owned());
         }
-        let file = files::shown(path);
-        let parsed = master::parse(&text, apex);
-        for fault in &parsed.faults {
-            let place = Place::at(Arc::clone(&file), fault.line, 1);
-            self.findings.push(Finding::new(&codes::BAD_ENTRY, place, "", fault.message.clone()));
-        }
-        Some(parsed)
     }
 
-    /// Adds the entries of a file.
-    fn add_all(&mut self, entries: Vec<Entry>, path: &Path, builder: &mut ZoneBuilder) {
-        let file = files::shown(path);
-        for entry in entries {
-            let owner = entry.owner.as_ref();
-            if let Err(fault) = builder.add(owner, entry.rtype, entry.ttl, &entry.rdata, entry.line) {
-                let place = Place::at(Arc::clone(&file), entry.line, 1);
-                self.findings.push(fault_finding(fault, place, "", &Name::from(entry.owner)));
+    /// Adds the entries of a master file and of what it includes, one by one; what cannot be read or added is told.
+    fn add_all(&mut self, text: &str, path: &Path, apex: &Name, builder: &mut ZoneBuilder) {
+        let main = files::shown(path);
+        let mut jail = Jail::new(self.files, path);
+        let mut findings = Vec::new();
+        let mut more = 0_usize;
+        let faults = master::read(text, Some(apex), &mut jail, &mut |entry| {
+            let added = builder.add(entry.owner.as_ref(), entry.rtype, entry.ttl, &entry.rdata, entry.main_line);
+            if let Err(fault) = added {
+                if findings.len() < MOST_FAULTS {
+                    let place = Place::at(entry.file.unwrap_or_else(|| Arc::clone(&main)), entry.line, 1);
+                    findings.push(fault_finding(fault, place, "", &Name::from(entry.owner)));
+                } else {
+                    more += 1;
+                }
             }
+        });
+        if let (1.., Some(last)) = (more, findings.last_mut()) {
+            last.message.push_str(&format!(" (and {more} more faults behind it)"));
+        }
+        for fault in faults {
+            let place = Place::at(fault.file.unwrap_or_else(|| Arc::clone(&main)), fault.line, 1);
+            let row = if fault.include { &codes::BAD_INCLUDE } else { &codes::BAD_ENTRY };
+            findings.push(Finding::new(row, place, "", fault.message));
+        }
+        self.findings.append(&mut findings);
+        for path in jail.read {
+            self.note_read(&path);
         }
     }
-}
-
-/// The apex by the SOA's owner, else by the first `$ORIGIN`.
-fn apex_of(parsed: &Parsed) -> Option<Name> {
-    let soa = parsed.entries.iter().find(|entry| entry.rtype == rtype::SOA);
-    soa.map(|entry| Name::from(entry.owner)).or_else(|| parsed.origin.clone())
 }
 
 /// The finding of a record that a zone cannot hold.

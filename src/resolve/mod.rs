@@ -140,24 +140,28 @@ pub fn answer<R: Raw, O: Observer>(
     if header.opcode() != 0 {
         return Outcome::Reply(respond::bare(&header, rcode::NOTIMP, out));
     }
-    let query = Query::read(message);
+    let mut query = Query::EMPTY;
+    let parsed = query.fill(message);
     let Some((view, selected)) = snapshot.select(client.address, client.local) else {
         observer.note(Event::NoView);
-        return Outcome::Reply(match query {
-            Ok(query) => Reply::new(message, &query, client.transport, out).end(rcode::REFUSED, &[Ede::PROHIBITED]),
+        return Outcome::Reply(match parsed {
+            Ok(()) => Reply::new(message, &query, client.transport, out).end(rcode::REFUSED, &[Ede::PROHIBITED]),
             Err(_) => respond::bare(&header, rcode::REFUSED, out),
         });
     };
     observer.note(Event::View(view, selected));
-    let query = match query {
-        Ok(query) => query,
-        Err(error) => return Outcome::Reply(malformed(&header, error, out, observer)),
-    };
+    if let Err(error) = parsed {
+        return Outcome::Reply(malformed(&header, error, out, observer));
+    }
     let mut reply = Reply::new(message, &query, client.transport, out);
     if let Some(rcode) = policy::refusal(&query) {
         return Outcome::Reply(reply.end(rcode, &[]));
     }
-    match walk::Walk::new(snapshot, view, &query, raw, now, &mut reply, observer).run() {
+    let ended = walk::Walk::new(snapshot, view, &query, raw, now, &mut reply, observer).run();
+    if reply.is_truncated() {
+        observer.note(Event::Truncated);
+    }
+    match ended {
         walk::Ended::With(rcode) => Outcome::Reply(reply.end(rcode, &[])),
         walk::Ended::Failed(ede) => Outcome::Reply(reply.fail(ede)),
         walk::Ended::Need(key, route) => Outcome::Need(key, route),

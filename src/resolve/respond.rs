@@ -21,7 +21,8 @@ pub(super) struct Reply<'b> {
     answers: u16,
     authorities: u16,
     truncated: bool,
-    errors: [Option<Ede>; MAX_ERRORS],
+    errors: [Ede; MAX_ERRORS],
+    error_count: usize,
     /// How many answer records stood before each cut: their TTLs are lowered at the end (R23).
     cuts: [u16; MAX_ALIASES + 1],
     cut_count: usize,
@@ -41,6 +42,7 @@ pub(super) struct Place {
 
 impl<'b> Reply<'b> {
     /// A reply to `query`, whose octets are `message`.
+    #[inline(always)]
     pub(super) fn new(message: &[u8], query: &Query, transport: Transport, out: &'b mut [u8]) -> Self {
         let limit = match (transport, query.edns) {
             (Transport::Stream, _) => MAX_OCTETS,
@@ -63,7 +65,8 @@ impl<'b> Reply<'b> {
             answers: 0,
             authorities: 0,
             truncated: false,
-            errors: [None; MAX_ERRORS],
+            errors: [Ede::bare(0); MAX_ERRORS],
+            error_count: 0,
             cuts: [0; MAX_ALIASES + 1],
             cut_count: 0,
             authoritative: None,
@@ -99,8 +102,10 @@ impl<'b> Reply<'b> {
 
     /// Adds an extended error; a client without OPT will not see it.
     pub(super) fn error(&mut self, error: Ede) {
-        if let Some(free) = self.errors.iter_mut().find(|known| known.is_none_or(|known| known == error)) {
-            *free = Some(error);
+        let known = self.errors.iter().take(self.error_count).any(|known| *known == error);
+        if let Some(free) = self.errors.get_mut(self.error_count).filter(|_| !known) {
+            *free = error;
+            self.error_count = self.error_count.wrapping_add(1);
         }
     }
 
@@ -199,17 +204,11 @@ impl<'b> Reply<'b> {
         if self.has_opt {
             self.writer.set_limit(self.limit);
             let place = self.writer.mark();
-            let (mut known, mut count) = ([Ede::bare(0); MAX_ERRORS], 0_usize);
-            for (slot, error) in known.iter_mut().zip(self.errors.iter().flatten()) {
-                *slot = *error;
-                count = count.wrapping_add(1);
-            }
             let upper = u8::try_from(code >> 4).unwrap_or(0);
             // What does not fit is left out from the last: the OPT itself always has room.
-            for count in (0..=count).rev() {
-                let errors = known.get(..count).unwrap_or(&[]);
-                let payload = MAX_UDP_OCTETS as u16;
-                if self.writer.opt(payload, upper, self.dnssec_ok, errors).is_ok() {
+            for count in (0..=self.error_count).rev() {
+                let errors = self.errors.get(..count).unwrap_or(&[]);
+                if self.writer.opt(MAX_UDP_OCTETS as u16, upper, self.dnssec_ok, errors).is_ok() {
                     additionals = 1;
                     break;
                 }
@@ -238,10 +237,8 @@ impl<'b> Reply<'b> {
 
     /// SERVFAIL with an empty answer.
     pub(super) fn fail(&mut self, error: Option<Ede>) -> usize {
-        let mut kept = [None; MAX_ERRORS];
-        std::mem::swap(&mut kept, &mut self.errors);
-        self.errors = [error, None, None, None];
-        for error in kept.into_iter().flatten() {
+        let (kept, count) = (self.errors, std::mem::take(&mut self.error_count));
+        for error in error.into_iter().chain(kept.into_iter().take(count)) {
             self.error(error);
         }
         let start = Place { mark: self.writer.mark_at(self.question_end), answers: 0 };

@@ -53,6 +53,7 @@ enum Next {
 }
 
 impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
+    #[inline(always)]
     pub(super) fn new(
         snapshot: &'w Snapshot,
         view: &'w View,

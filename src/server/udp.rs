@@ -158,7 +158,8 @@ impl Worker {
             self.settle(&current, now);
             self.expire(now);
             self.flush();
-            if self.stops.is_some_and(|stops| now >= stops || self.held.len() == 0) {
+            let idle = self.held.len() == 0 && self.again.is_empty();
+            if self.stops.is_some_and(|stops| idle || now >= stops) {
                 return;
             }
         }

@@ -27,8 +27,9 @@ pub struct Writer<'b> {
 /// A state to go back to.
 #[derive(Debug, Clone, Copy)]
 pub struct Mark {
-    len: usize,
-    spot_count: usize,
+    /// A message has fewer than 2^16 octets.
+    len: u16,
+    spot_count: u8,
 }
 
 impl<'b> Writer<'b> {
@@ -64,30 +65,36 @@ impl<'b> Writer<'b> {
     }
 
     /// Overwrites octets written earlier.
+    #[inline]
     pub fn patch(&mut self, at: usize, octets: &[u8]) {
         super::put(self.out, at, octets);
     }
 
     /// The present state.
     pub fn mark(&self) -> Mark {
-        Mark { len: self.len, spot_count: self.spot_count }
+        self.mark_of(self.len, self.spot_count)
+    }
+
+    fn mark_of(&self, len: usize, spot_count: usize) -> Mark {
+        Mark { len: u16::try_from(len).unwrap_or(u16::MAX), spot_count: u8::try_from(spot_count).unwrap_or(u8::MAX) }
     }
 
     /// The state when `len` octets were written, without the names that may be pointed at.
     pub fn mark_at(&self, len: usize) -> Mark {
-        Mark { len, spot_count: 0 }
+        self.mark_of(len, 0)
     }
 
     /// Takes back all that was written since `mark`.
     pub fn rewind(&mut self, mark: Mark) {
-        self.len = mark.len.min(self.len);
-        self.spot_count = mark.spot_count.min(self.spot_count);
+        self.len = usize::from(mark.len).min(self.len);
+        self.spot_count = usize::from(mark.spot_count).min(self.spot_count);
     }
 
     /// Writes octets as they are.
     ///
     /// # Errors
     /// [`Full`].
+    #[inline]
     pub fn octets(&mut self, octets: &[u8]) -> Result<(), Full> {
         if octets.len() > self.room() {
             return Err(Full);
@@ -206,11 +213,10 @@ impl<'b> Writer<'b> {
     pub fn opt(&mut self, payload: u16, extended_rcode: u8, dnssec_ok: bool, errors: &[Ede]) -> Result<(), Full> {
         let octets: usize = errors.iter().map(Ede::octets).sum();
         let flags = if dnssec_ok { 0x80 } else { 0 };
-        self.octets(&[0])?;
-        self.number(rtype::OPT)?;
-        self.number(payload)?;
-        self.octets(&[extended_rcode, 0, flags, 0])?;
-        self.number(u16::try_from(octets).map_err(|_| Full)?)?;
+        let [kind, size] = [rtype::OPT, payload].map(u16::to_be_bytes);
+        let length = u16::try_from(octets).map_err(|_| Full)?.to_be_bytes();
+        let [[a, b], [c, d], [e, f]] = [kind, size, length];
+        self.octets(&[0, a, b, c, d, extended_rcode, 0, flags, 0, e, f])?;
         for error in errors {
             self.number(15)?;
             self.number(u16::try_from(error.text.len().saturating_add(2)).map_err(|_| Full)?)?;

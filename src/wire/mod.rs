@@ -100,18 +100,21 @@ impl Error {
 }
 
 /// The 16-bit number at `at` (network order).
+#[inline]
 pub fn u16_at(message: &[u8], at: usize) -> Result<u16, Error> {
     let octets = message.get(at..at.saturating_add(2)).ok_or(Error::Short)?;
     Ok(u16::from_be_bytes(octets.try_into().map_err(|_| Error::Short)?))
 }
 
 /// The 32-bit number at `at` (network order).
+#[inline]
 pub fn u32_at(message: &[u8], at: usize) -> Result<u32, Error> {
     let octets = message.get(at..at.saturating_add(4)).ok_or(Error::Short)?;
     Ok(u32::from_be_bytes(octets.try_into().map_err(|_| Error::Short)?))
 }
 
 /// Overwrites the octets at `at`; nothing is written where they do not fit.
+#[inline]
 pub fn put(message: &mut [u8], at: usize, octets: &[u8]) {
     if let Some(place) = message.get_mut(at..at.saturating_add(octets.len())) {
         place.copy_from_slice(octets);

@@ -33,6 +33,14 @@ impl WireName {
     /// # Errors
     /// [`Error::Pointer`] for a compressed name; [`Error::Short`], [`Error::Label`], [`Error::LongName`].
     pub fn read_plain(message: &[u8], at: usize) -> Result<(Self, usize), Error> {
+        let mut name = Self::ROOT;
+        let end = name.fill(message, at)?;
+        Ok((name, end))
+    }
+
+    /// The same into a name that is there already: nothing is moved.
+    #[inline]
+    pub(super) fn fill(&mut self, message: &[u8], at: usize) -> Result<usize, Error> {
         let mut end = at;
         loop {
             let length = *message.get(end).ok_or(Error::Short)?;
@@ -48,7 +56,11 @@ impl WireName {
             }
         }
         let source = message.get(at..end).ok_or(Error::Short)?;
-        Ok((Self::from_checked(source).ok_or(Error::LongName)?, end))
+        let place = self.octets.get_mut(..source.len()).ok_or(Error::LongName)?;
+        place.copy_from_slice(source);
+        place.make_ascii_lowercase();
+        self.len = u8::try_from(source.len()).map_err(|_| Error::LongName)?;
+        Ok(end)
     }
 
     /// Reads the name at `at`, following compression pointers, and returns it with where its own octets end.
@@ -120,16 +132,19 @@ impl WireName {
     }
 
     /// The name's octets, the root's zero last.
+    #[inline]
     pub fn octets(&self) -> &[u8] {
         self.octets.get(..usize::from(self.len)).unwrap_or(&[0])
     }
 
     /// A view on it.
+    #[inline]
     pub fn as_ref(&self) -> NameRef<'_> {
         NameRef { octets: self.octets() }
     }
 
     /// Copies whole octets that are known to be a name.
+    #[inline]
     fn from_checked(source: &[u8]) -> Option<Self> {
         let mut octets = [0; MAX_NAME_OCTETS];
         let place = octets.get_mut(..source.len())?;
@@ -218,11 +233,13 @@ impl Name {
     }
 
     /// The name's octets, the root's zero last.
+    #[inline]
     pub fn octets(&self) -> &[u8] {
         &self.octets
     }
 
     /// A view on it.
+    #[inline]
     pub fn as_ref(&self) -> NameRef<'_> {
         NameRef { octets: &self.octets }
     }
@@ -274,6 +291,7 @@ impl<'a> NameRef<'a> {
     }
 
     /// The name without its first label; none for the root.
+    #[inline]
     pub fn parent(self) -> Option<NameRef<'a>> {
         let first = usize::from(*self.octets.first()?);
         if first == 0 {
@@ -289,6 +307,7 @@ impl<'a> NameRef<'a> {
     }
 
     /// The name itself, its parent, and so on to the root: the longest suffix first.
+    #[inline]
     pub fn suffixes(self) -> Suffixes<'a> {
         Suffixes { next: Some(self) }
     }
@@ -305,6 +324,7 @@ impl<'a> NameRef<'a> {
 
     /// The labels in front of `suffix` in wire form, without a final zero; none when the name is not at or below it.
     /// The comparison is by whole labels from the right (RFC 1034 §3.1).
+    #[inline]
     pub fn relative_to(self, suffix: NameRef<'_>) -> Option<&'a [u8]> {
         let ahead = self.octets.len().checked_sub(suffix.octets.len())?;
         let (front, back) = self.octets.split_at_checked(ahead)?;

@@ -108,7 +108,7 @@ impl<'m> Parsed<'m> {
                 let target = name_at(self.message, record.rdata_at).ok()?;
                 kept.answer(record.ttl_at, record.ttl());
                 kept.step(record.end, record.rdata_at);
-                if kept.steps.len() > MAX_ALIASES || target == self.question.name || target == current {
+                if kept.steps.len() > MAX_ALIASES || target == self.question.name || self.leads_back(&kept, &target) {
                     return None;
                 }
                 current = target;
@@ -145,6 +145,12 @@ impl<'m> Parsed<'m> {
         Some(self.finish(self.message.get(..end)?.into(), answer_end, kept, finish, has_soa))
     }
 
+    /// Whether the target of the last alias is that of an earlier one.
+    fn leads_back(&self, kept: &Kept, target: &WireName) -> bool {
+        let earlier = kept.steps.iter().rev().skip(1);
+        earlier.map(|step| name_at(self.message, usize::from(step.target_at))).any(|name| name == Ok(*target))
+    }
+
     /// A new message with what is kept, in order.
     fn reordered(&self) -> Result<RawAnswer, Error> {
         let entries = self.entries(self.question.end, self.header.answers)?;
@@ -161,12 +167,17 @@ impl<'m> Parsed<'m> {
         let full = |Full| Error::Short;
         writer.octets(self.message.get(..self.question.end).ok_or(Error::Short)?).map_err(full)?;
         writer.remember(HEADER_OCTETS);
-        let mut visited = vec![self.question.name];
+        let (mut visited, mut redirecting) = (vec![self.question.name], Vec::new());
         let (current, data) = loop {
             let current = visited.last().copied().unwrap_or(WireName::ROOT);
             let qtype = self.question.qtype;
-            if let Some(dname) = dname_above(entries, &current).filter(|_| !has(entries, &current, qtype)) {
-                self.write_rrset(writer, entries, &dname.owner, rtype::DNAME, kept).map_err(full)?;
+            let redirects = qtype == rtype::CNAME || !has(entries, &current, qtype);
+            if let Some(dname) = dname_above(entries, &current).filter(|_| redirects) {
+                // A chain may pass below one DNAME again; its RRset stands once.
+                if !redirecting.contains(&dname.owner) {
+                    self.write_rrset(writer, entries, &dname.owner, rtype::DNAME, kept).map_err(full)?;
+                    redirecting.push(dname.owner);
+                }
                 if !has(entries, &current, rtype::CNAME) {
                     let Some(target) = self.redirected(&current, dname) else { break (current, false) };
                     let ttl = dname.record.ttl();
@@ -176,10 +187,11 @@ impl<'m> Parsed<'m> {
                     let target_at = writer.len();
                     writer.octets(target.octets()).map_err(full)?;
                     writer.remember(target_at);
-                    kept.step(writer.len(), target_at);
                     if qtype == rtype::CNAME {
+                        // R21: the CNAME is what was asked for, and is not walked.
                         break (current, true);
                     }
+                    kept.step(writer.len(), target_at);
                     if visited.contains(&target) || kept.steps.len() > MAX_ALIASES {
                         return Ok((End::Loop, writer.len(), false));
                     }

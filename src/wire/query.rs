@@ -21,14 +21,22 @@ impl Question {
     ///
     /// # Errors
     /// What is wrong with it.
+    #[inline]
     pub fn read(message: &[u8]) -> Result<Self, Error> {
-        let (name, at) = WireName::read_plain(message, HEADER_OCTETS)?;
-        Ok(Self {
-            name,
-            qtype: u16_at(message, at)?,
-            qclass: u16_at(message, at.saturating_add(2))?,
-            end: at.saturating_add(4),
-        })
+        let mut question = Self::EMPTY;
+        question.fill(message)?;
+        Ok(question)
+    }
+
+    const EMPTY: Self = Self { name: WireName::ROOT, qtype: 0, qclass: 0, end: 0 };
+
+    #[inline]
+    fn fill(&mut self, message: &[u8]) -> Result<(), Error> {
+        let at = self.name.fill(message, HEADER_OCTETS)?;
+        self.qtype = u16_at(message, at)?;
+        self.qclass = u16_at(message, at.saturating_add(2))?;
+        self.end = at.saturating_add(4);
+        Ok(())
     }
 }
 
@@ -49,14 +57,33 @@ impl Query {
     /// # Errors
     /// What makes it malformed; its sender is owed FORMERR (R6).
     pub fn read(message: &[u8]) -> Result<Self, Error> {
-        let header = Header::read(message)?;
-        if header.questions != 1 {
+        let mut query = Self::EMPTY;
+        query.fill(message)?;
+        Ok(query)
+    }
+
+    /// Nothing yet; see [`Query::fill`].
+    pub const EMPTY: Self = Self {
+        header: Header { id: 0, flags: 0, questions: 0, answers: 0, authorities: 0, additionals: 0 },
+        question: Question::EMPTY,
+        edns: None,
+    };
+
+    /// [`Query::read`] into a query that is there already: on the fast path nothing is moved.
+    ///
+    /// # Errors
+    /// As [`Query::read`].
+    #[inline]
+    pub fn fill(&mut self, message: &[u8]) -> Result<(), Error> {
+        self.header = Header::read(message)?;
+        if self.header.questions != 1 {
             return Err(Error::QuestionCount);
         }
-        let question = Question::read(message)?;
-        let (edns, end) = opt_behind(message, &header, question.end)?;
+        self.question.fill(message)?;
+        let (edns, end) = opt_behind(message, &self.header, self.question.end)?;
+        self.edns = edns;
         // Octets that no section accounts for are no part of a DNS message.
-        if end == message.len() { Ok(Self { header, question, edns }) } else { Err(Error::Trailing) }
+        if end == message.len() { Ok(()) } else { Err(Error::Trailing) }
     }
 
     /// Whether the client set DO.
@@ -66,7 +93,16 @@ impl Query {
 }
 
 /// The OPT record of the sections behind the question, and where the message ends.
+#[inline]
 pub(super) fn opt_behind(message: &[u8], header: &Header, at: usize) -> Result<(Option<Edns>, usize), Error> {
+    if (header.answers, header.authorities, header.additionals) == (0, 0, 0) {
+        return Ok((None, at));
+    }
+    opt_among(message, header, at)
+}
+
+/// The same where there are records to go through.
+fn opt_among(message: &[u8], header: &Header, at: usize) -> Result<(Option<Edns>, usize), Error> {
     let mut at = at;
     for count in [header.answers, header.authorities] {
         let mut records = Records::new(message, at, count);

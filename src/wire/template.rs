@@ -71,6 +71,7 @@ impl Template {
     ///
     /// # Errors
     /// [`Full`]; the writer is then as before.
+    #[inline]
     pub fn write(&self, writer: &mut Writer<'_>, owner_at: u16) -> Result<(), Full> {
         let start = writer.len();
         writer.octets(&self.octets)?;

@@ -75,6 +75,8 @@ pub static FILE: Section = Section {
             "Other private zones, one a file."),
         key!("known", Kind::Tables(&KNOWN), Words("none"),
             "Resources that are not foreign (R18)."),
+        key!("cloud", Kind::Tables(&CLOUD), Words("none"),
+            "Clouds that the built-in table lacks."),
         key!("view", Kind::Tables(&VIEW), Words("none"),
             "Clients and what they see."),
     ],
@@ -100,6 +102,8 @@ pub static INCLUDED: Section = Section {
             "Other private zones, one a file."),
         key!("known", Kind::Tables(&KNOWN), Words("none"),
             "Resources that are not foreign (R18)."),
+        key!("cloud", Kind::Tables(&CLOUD), Words("none"),
+            "Clouds that the built-in table lacks."),
         key!("view", Kind::Tables(&VIEW), Words("none"),
             "Clients and what they see."),
     ],
@@ -258,6 +262,22 @@ pub static KNOWN: Section = Section {
     ],
 };
 
+/// `[[cloud]]`.
+pub static CLOUD: Section = Section {
+    name: "cloud",
+    title: "[[cloud]]",
+    doc: "A cloud that the built-in table lacks: Azure, Azure US Government and Azure China are known. Its private-link \
+          suffixes are `privatelink` and `privatelink-global` in front of `public`.",
+    keys: &[
+        key!("name", Kind::Label, Required, "\"sovereign\"",
+            "A word for messages."),
+        key!("public", Kind::Name, Required, "\"wvd.example.gov\"",
+            "The suffix that clients ask in."),
+        key!("one-zone", Kind::Boolean, Value("false"),
+            "Global names are below `privatelink` too: the cloud has no `privatelink-global` zone."),
+    ],
+};
+
 /// An entry of a view's `forward`.
 pub static FORWARD: Section = Section {
     name: "forward",
@@ -322,6 +342,6 @@ pub static VIEW: Section = Section {
 
 /// All sections that are written as tables, in the order of the documentation.
 pub static TABLES: &[&Section] = &[
-    &FILE, &SERVER, &CACHE, &UPSTREAM, &ENDPOINT, &ENDPOINTS, &ZONE, &ZONES, &KNOWN, &VIEW,
-    &FORWARD,
+    &FILE, &SERVER, &CACHE, &UPSTREAM, &ENDPOINT, &ENDPOINTS, &ZONE, &ZONES, &KNOWN, &CLOUD,
+    &VIEW, &FORWARD,
 ];

@@ -38,28 +38,38 @@ fn at(record: &RecordModel, row: &codes::CodeRow, message: String) -> Finding {
 
 /// Relay and STUN names are never owned.
 fn relay_owned(record: &RecordModel, findings: &mut Vec<Finding>) {
-    let relay = |own: &&str| {
-        let parent = known_name(own);
-        let wide = record.wildcard && parent.as_ref().is_at_or_below(record.written.as_ref());
-        record.written.as_ref().is_at_or_below(parent.as_ref()) || wide
-    };
-    if RELAYS.iter().any(relay) {
+    if is_relay(record.written.as_ref(), record.wildcard) {
         let message = format!("{} is a relay name: relays are never private", record.written);
         findings.push(at(record, &codes::RELAY_OWNED, message));
     }
 }
 
+/// Whether a name, or some name below the parent of a wildcard, is a relay's.
+pub(super) fn is_relay(name: NameRef<'_>, wildcard: bool) -> bool {
+    RELAYS.iter().any(|own| {
+        let parent = known_name(own);
+        name.is_at_or_below(parent.as_ref()) || wildcard && parent.as_ref().is_at_or_below(name)
+    })
+}
+
 /// Wildcards at or above an AVD suffix, and above the GUID label (R15).
 fn wildcard(record: &RecordModel, clouds: &Clouds, findings: &mut Vec<Finding>) {
-    let parent = record.written.as_ref();
+    if let Some((row, message)) = wide_wildcard(record.written.as_ref(), clouds) {
+        findings.push(at(record, row, message).hint("list the endpoint's names"));
+    }
+}
+
+/// What is wrong with a wildcard below `parent`.
+pub(super) fn wide_wildcard(parent: NameRef<'_>, clouds: &Clouds) -> Option<(&'static codes::CodeRow, String)> {
     let above = clouds.iter().any(|cloud| cloud.public.as_ref().is_at_or_below(parent));
     let avd = clouds.classify(parent);
     if above || avd.is_some_and(|avd| avd.is_suffix) {
-        let message = format!("*.{parent} would take names that must stay public");
-        findings.push(at(record, &codes::WILDCARD_TOO_WIDE, message).hint("list the endpoint's names"));
+        Some((&codes::WILDCARD_TOO_WIDE, format!("*.{parent} would take names that must stay public")))
     } else if avd.is_some_and(|avd| avd.guid.is_none()) {
         let message = format!("*.{parent} also takes other tenants' workspaces and pools");
-        findings.push(at(record, &codes::WILDCARD_TAKES_OTHERS, message).hint("list the endpoint's names"));
+        Some((&codes::WILDCARD_TAKES_OTHERS, message))
+    } else {
+        None
     }
 }
 
@@ -92,16 +102,19 @@ fn suffixes(endpoint: &EndpointModel, record: &RecordModel, clouds: &Clouds, fin
 
 /// A bare GUID name with several addresses.
 fn folded_labels(record: &RecordModel, clouds: &Clouds, findings: &mut Vec<Finding>) {
-    let name = record.written.as_ref();
+    if let Some(message) = folded(record.written.as_ref(), record.addresses.len(), clouds) {
+        findings.push(at(record, &codes::FOLDED_LABELS, message).hint(UNFOLD));
+    }
+}
+
+/// What to do about folded labels.
+pub(super) const UNFOLD: &str = "import the network interface: each member has names and an address of its own";
+
+/// What is wrong with a bare GUID name of several addresses.
+pub(super) fn folded(name: NameRef<'_>, addresses: usize, clouds: &Clouds) -> Option<String> {
     let bare = guid_of_label(name.first_label()).is_some()
         && name.parent().and_then(|parent| clouds.classify(parent)).is_some_and(|avd| avd.is_suffix);
-    if bare && record.addresses.len() > 1 {
-        let message = format!("{name} has {} addresses: were labels folded into one?", record.addresses.len());
-        findings.push(
-            at(record, &codes::FOLDED_LABELS, message)
-                .hint("import the network interface: each member has names and an address of its own"),
-        );
-    }
+    (bare && addresses > 1).then(|| format!("{name} has {addresses} addresses: were labels folded into one?"))
 }
 
 /// The global endpoint on a workspace that also serves a feed.

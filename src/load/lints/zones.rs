@@ -1,15 +1,17 @@
 //! Lints of zones.
 
+use std::net::IpAddr;
+
 use hashbrown::HashSet;
 
 use super::Input;
-use super::endpoints::is_avd;
+use super::endpoints::{UNFOLD, folded, is_avd, is_relay, wide_wildcard};
 use crate::config::{Finding, Place, codes};
 use crate::load::services;
-use crate::load::views::strict_here;
+use crate::load::views::{ranges_of, strict_here};
 use crate::load::zones::{ZoneModel, known_name};
-use crate::wire::Name;
-use crate::zone::{Match, Missing};
+use crate::wire::{Name, rtype};
+use crate::zone::{Match, Missing, Node};
 
 /// Names that session hosts and clients need and that are never private (DOMAIN.md 6.1); `*.` marks
 /// those of which only the parent is known.
@@ -55,6 +57,7 @@ pub(super) fn check(input: &Input<'_, '_>, findings: &mut Vec<Finding>) {
             }
             hides_needed(zone, place, findings);
         }
+        records(input, index, zone, findings);
     }
     unused(input, findings);
 }
@@ -125,6 +128,59 @@ fn hidden_name(zone: &ZoneModel, needed: &str) -> Option<String> {
         let found = !wildcard && !matches!(zone.built.find(relative, |_| false), Match::Missing);
         (!found).then(|| if wildcard { format!("*.{text}") } else { text })
     })
+}
+
+/// The records of a zone that holds AVD names or relays: what endpoints are told of, zones are told of too.
+fn records(input: &Input<'_, '_>, index: usize, zone: &ZoneModel, findings: &mut Vec<Finding>) {
+    let apex = zone.apex();
+    let above = input.clouds.iter().any(|cloud| cloud.public.as_ref().is_at_or_below(apex));
+    if zone.faulty || !(above || is_avd(input.clouds, apex) || is_relay(apex, true)) {
+        return;
+    }
+    let views = input.views.iter().filter(|view| view.zones.iter().any(|entry| entry.index == index));
+    let ranges: Vec<_> = views.map(|view| (view.spec.name.value.as_str(), ranges_of(view))).collect();
+    for (relative, node) in zone.built.nodes() {
+        let Some(name) = apex.prefixed(relative) else { continue };
+        let wildcard = name.as_ref().first_label() == b"*";
+        let written = if wildcard { name.as_ref().parent().unwrap_or(apex) } else { name.as_ref() };
+        let place = Place::at(zone.built.origin.file.clone(), node.line(), 1);
+        let mut tell = |row, message: String, hint: &str| {
+            findings.push(Finding::new(row, place.clone(), zone.path.clone(), message).hint(hint));
+        };
+        if is_relay(written, wildcard) {
+            let message = format!("{name} is a relay name: relays are never private");
+            tell(&codes::RELAY_OWNED, message, "remove the record, or set missing = \"forward\" and leave it out");
+        }
+        if let Some((row, message)) = wide_wildcard(written, input.clouds).filter(|_| wildcard) {
+            tell(row, message, "list the names");
+        }
+        let addresses = addresses_of(node);
+        if let Some(message) = folded(written, addresses.len(), input.clouds) {
+            tell(&codes::FOLDED_LABELS, message, UNFOLD);
+        }
+        if is_avd(input.clouds, written) {
+            let outside = addresses.iter().find_map(|address| {
+                let view = ranges.iter().find(|(_, ranges)| !ranges.iter().any(|net| net.contains(address)));
+                view.map(|(view, _)| (address, view))
+            });
+            if let Some((address, view)) = outside {
+                let message = format!("{address} of {name} is outside the private ranges of view {view:?}");
+                tell(
+                    &codes::OUTSIDE_RANGES,
+                    message,
+                    "is it a public address that was copied? else widen `private-ranges`",
+                );
+            }
+        }
+    }
+}
+
+/// The addresses of a name.
+fn addresses_of(node: &Node) -> Vec<IpAddr> {
+    let four = node.rrset(rtype::A).into_iter().flat_map(|set| set.rdata());
+    let four = four.filter_map(|rdata| <[u8; 4]>::try_from(rdata).ok()).map(IpAddr::from);
+    let six = node.rrset(rtype::AAAA).into_iter().flat_map(|set| set.rdata());
+    four.chain(six.filter_map(|rdata| <[u8; 16]>::try_from(rdata).ok()).map(IpAddr::from)).collect()
 }
 
 /// Zones in no view.

@@ -139,6 +139,11 @@ fn r22_an_alias_without_data_and_soa_is_left_dangling() {
 fn d_02b_d_02c_loops_and_long_chains_are_loops() {
     let itself = message("a.example", 1, 0, &[("a.example", 5, 60, name("a.example"))], &[], &[]);
     assert_eq!(RawAnswer::from_upstream(&itself, &key("a.example", 1, false)).unwrap().end(), End::Loop);
+    // Back to a name in the middle: the rows are in order up to there.
+    let inner = ["a.example", "b.example", "c.example", "b.example"];
+    let rows: Vec<Row<'_>> = inner.windows(2).map(|pair| (pair[0], 5, 60, name(pair[1]))).collect();
+    let inner = message("a.example", 1, 0, &rows, &[], &[]);
+    assert_eq!(RawAnswer::from_upstream(&inner, &key("a.example", 1, false)).unwrap().end(), End::Loop);
     let chain = |aliases: usize| {
         let names: Vec<String> = (0..=aliases).map(|number| format!("n{number}.example")).collect();
         let rows: Vec<Row<'_>> = names.windows(2).map(|pair| (pair[0].as_str(), 5, 60, name(&pair[1]))).collect();
@@ -176,6 +181,25 @@ fn d_14c_a_dname_redirects_names_below_it_and_not_itself() {
     let whole = message("x.d.example", 1, 0, &with_cname, &[], &[]);
     let raw = RawAnswer::from_upstream(&whole, &key("x.d.example", 1, false)).unwrap();
     assert_eq!(kept(&raw), ["d.example DNAME 90", "x.d.example CNAME 90", "x.e.example A 60"]);
+    // A DNAME that is met twice stands once.
+    let twice = [dname.clone(), ("x.e.example", 5, 60, name("y.d.example")), ("y.e.example", 1, 60, a(22))];
+    let whole = message("x.d.example", 1, 0, &twice, &[], &[]);
+    let raw = RawAnswer::from_upstream(&whole, &key("x.d.example", 1, false)).unwrap();
+    let chain = [
+        "d.example DNAME 90",
+        "x.d.example CNAME 90",
+        "x.e.example CNAME 60",
+        "y.d.example CNAME 90",
+        "y.e.example A 60",
+    ];
+    assert_eq!(kept(&raw), chain);
+    // The CNAME itself is asked for: made here or not, it is the answer behind its DNAME and no step (R21).
+    for rows in [&rows[..1], &with_cname[..2]] {
+        let whole = message("x.d.example", 5, 0, rows, &[], &[]);
+        let raw = RawAnswer::from_upstream(&whole, &key("x.d.example", 5, false)).unwrap();
+        assert_eq!(kept(&raw), ["d.example DNAME 90", "x.d.example CNAME 90"]);
+        assert_eq!((raw.end(), raw.steps().len()), (End::Data, 0));
+    }
     let own = message("d.example", 1, 0, &[dname, ("d.example", 1, 60, a(20))], &[], &[]);
     let raw = RawAnswer::from_upstream(&own, &key("d.example", 1, false)).unwrap();
     assert_eq!(kept(&raw), ["d.example A 60"]);

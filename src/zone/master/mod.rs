@@ -1,17 +1,23 @@
 //! Master files (RFC 1035 §5) → entries with their lines, every fault at once.
 //!
 //! Our own splitter and the nine common types; the record parser of hickory reads the rest, one entry
-//! at a time. The export of Azure's command line and the portal's form (which doubles the word SOA and
-//! leaves final dots out of `$ORIGIN`) are taken. No file is opened here: `$INCLUDE` is a fault.
+//! at a time. Entries are handed over one by one, so that memory does not grow with the file. The export of
+//! Azure's command line and the portal's form (which doubles the word SOA and leaves final dots out of `$ORIGIN`)
+//! are taken. No file is opened here: what `$INCLUDE` names is asked of an [`Include`].
 
 mod rdata;
 mod split;
+mod state;
+
+use std::sync::Arc;
 
 use crate::wire::{Name, Ttl, WireName, rtype};
-use split::{Line, Token};
+use state::State;
 
 /// The TTL of records where neither they nor `$TTL` give one.
 const DEFAULT_TTL: Ttl = Ttl::from_seconds(300);
+/// How deep `$INCLUDE` may lead.
+pub const DEEPEST: usize = 8;
 
 /// One record.
 #[derive(Debug, Clone)]
@@ -26,15 +32,48 @@ pub struct Entry {
     pub rdata: Box<[u8]>,
     /// The line that it begins at, from 1.
     pub line: u32,
+    /// The line of the main text that it comes by: its own, or that of the outermost `$INCLUDE`.
+    pub main_line: u32,
+    /// The included file that it stands in; none for the main text.
+    pub file: Option<Arc<str>>,
 }
 
 /// What cannot be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LineFault {
+    /// The included file; none for the main text.
+    pub file: Option<Arc<str>>,
     /// The line, from 1.
     pub line: u32,
     /// What is wrong, without a full stop.
     pub message: String,
+    /// Whether it is a `$INCLUDE` that was not followed.
+    pub include: bool,
+}
+
+/// Opens what a text includes.
+pub trait Include {
+    /// The text that `name` means in the file `from` (none: the main text), and what findings call it. Called again
+    /// only after [`Include::leave`], unless what it gave includes something itself.
+    ///
+    /// # Errors
+    /// Why it is not opened, without a full stop.
+    fn enter(&mut self, name: &str, from: Option<&Arc<str>>) -> Result<(Arc<str>, String), String>;
+
+    /// The text that was entered last has been read.
+    fn leave(&mut self);
+}
+
+/// A text that may include nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Whole;
+
+impl Include for Whole {
+    fn enter(&mut self, _: &str, _: Option<&Arc<str>>) -> Result<(Arc<str>, String), String> {
+        Err("$INCLUDE is not taken here: the text is whole".to_owned())
+    }
+
+    fn leave(&mut self) {}
 }
 
 /// What a text holds.
@@ -48,140 +87,30 @@ pub struct Parsed {
     pub origin: Option<Name>,
 }
 
-/// Reads a text. Relative names are below `apex` until a `$ORIGIN` says otherwise.
+/// Reads a whole text that includes nothing. Relative names are below `apex` until a `$ORIGIN` says otherwise.
 pub fn parse(text: &str, apex: Option<&Name>) -> Parsed {
-    let mut state = State {
-        apex: apex.map(|apex| apex.as_ref().to_wire()),
-        origin: apex.map(|apex| apex.as_ref().to_wire()),
-        ttl: None,
-        last_ttl: None,
-        owner: None,
-        parsed: Parsed::default(),
+    let mut entries = Vec::new();
+    let (faults, origin) = State::new(apex, &mut Whole, &mut |entry| entries.push(entry)).read(text);
+    Parsed { entries, faults, origin }
+}
+
+/// Reads a text and what it includes, and hands each record over as it is met. Relative names are below `apex` until a
+/// `$ORIGIN` says otherwise. Returns the faults, in order.
+pub fn read(text: &str, apex: Option<&Name>, include: &mut dyn Include, each: &mut dyn FnMut(Entry)) -> Vec<LineFault> {
+    State::new(apex, include, each).read(text).0
+}
+
+/// The apex that a text tells by itself: the owner of its first SOA, else its first `$ORIGIN`. Included files are not
+/// looked into.
+pub fn apex_of(text: &str) -> Option<Name> {
+    let mut apex = None;
+    let mut note = |entry: Entry| {
+        if entry.rtype == rtype::SOA && apex.is_none() {
+            apex = Some(Name::from(entry.owner));
+        }
     };
-    for line in split::lines(text.strip_prefix('\u{feff}').unwrap_or(text)) {
-        let number = line.number;
-        if let Err(message) = state.line(&line) {
-            state.parsed.faults.push(LineFault { line: number, message });
-        }
-    }
-    state.parsed
-}
-
-/// What goes on from line to line.
-struct State {
-    /// The zone's apex, where it is known beforehand.
-    apex: Option<WireName>,
-    /// What relative names are below.
-    origin: Option<WireName>,
-    /// `$TTL`.
-    ttl: Option<Ttl>,
-    /// The TTL of the record before (RFC 1035 §5.1).
-    last_ttl: Option<Ttl>,
-    /// The owner of the record before.
-    owner: Option<WireName>,
-    /// What was read.
-    parsed: Parsed,
-}
-
-impl State {
-    /// One logical line.
-    fn line(&mut self, line: &Line<'_>) -> Result<(), String> {
-        if let Some(fault) = line.fault {
-            return Err(fault.to_owned());
-        }
-        let Some((first, rest)) = line.tokens.split_first() else { return Ok(()) };
-        if !line.blank && !first.quoted && first.text.starts_with('$') {
-            return self.directive(first.text, rest);
-        }
-        let mut rest = rest;
-        let owner = if line.blank {
-            rest = &line.tokens;
-            self.owner.ok_or("the first record has no owner")?
-        } else {
-            self.name(first)?
-        };
-        self.owner = Some(owner);
-        self.record(owner, rest, line.number)
-    }
-
-    /// `$ORIGIN` and `$TTL`.
-    fn directive(&mut self, word: &str, rest: &[Token<'_>]) -> Result<(), String> {
-        let [value] = rest else {
-            return Err(format!("{word} is not taken here"));
-        };
-        if word.eq_ignore_ascii_case("$TTL") {
-            self.ttl = Some(ttl(value.text).ok_or_else(|| format!("{} is not a TTL", shorten(value.text)))?);
-            Ok(())
-        } else if word.eq_ignore_ascii_case("$ORIGIN") {
-            let mut name = read_name(value.text)?;
-            // the portal leaves the final dot out of its one $ORIGIN
-            let whole = is_absolute(value.text)
-                || self.origin.is_none()
-                || self.apex.is_some_and(|apex| name.as_ref().is_at_or_below(apex.as_ref()));
-            if let (false, Some(origin)) = (whole, self.origin) {
-                name = below(name, origin)?;
-            }
-            self.origin = Some(name);
-            self.parsed.origin.get_or_insert_with(|| Name::from(name));
-            Ok(())
-        } else {
-            Err(format!("{} is not taken here: each file is whole", shorten(word)))
-        }
-    }
-
-    /// `[ttl] [class] type rdata`, TTL and class in either order.
-    fn record(&mut self, owner: WireName, tokens: &[Token<'_>], line: u32) -> Result<(), String> {
-        let mut rest = tokens;
-        let mut own_ttl = None;
-        let mut class = false;
-        let kind = loop {
-            let Some((token, tail)) = rest.split_first() else {
-                return Err("the record has no type".to_owned());
-            };
-            rest = tail;
-            if own_ttl.is_none()
-                && token.text.starts_with(|c: char| c.is_ascii_digit())
-                && let Some(seconds) = ttl(token.text)
-            {
-                own_ttl = Some(seconds);
-            } else if !class && token.text.eq_ignore_ascii_case("IN") {
-                class = true;
-            } else if !class && ["CH", "HS", "CS"].iter().any(|other| token.text.eq_ignore_ascii_case(other)) {
-                return Err(format!("class {} is not served", token.text));
-            } else {
-                break token.text;
-            }
-        };
-        // the portal's export doubles the word
-        if let ("SOA", Some((again, tail))) = (&*kind.to_ascii_uppercase(), rest.split_first())
-            && again.text.eq_ignore_ascii_case("SOA")
-            && rest.len() == 8
-        {
-            rest = tail;
-        }
-        let (rtype, rdata) = rdata::read(kind, rest, &|token| self.name(token))?;
-        let ttl = own_ttl.or(self.ttl).or(self.last_ttl).unwrap_or(DEFAULT_TTL);
-        self.last_ttl = Some(ttl);
-        if rtype == rtype::SOA {
-            self.apex.get_or_insert(owner);
-        }
-        self.parsed.entries.push(Entry { owner, rtype, ttl, rdata: rdata.into(), line });
-        Ok(())
-    }
-
-    /// A name: `@`, absolute, or below the origin.
-    fn name(&self, token: &Token<'_>) -> Result<WireName, String> {
-        if !token.quoted && token.text == "@" {
-            return self.origin.ok_or_else(|| "`@` stands for $ORIGIN, which is not set".to_owned());
-        }
-        let name = read_name(token.text)?;
-        if is_absolute(token.text) {
-            return Ok(name);
-        }
-        let origin =
-            self.origin.ok_or_else(|| format!("{} is relative and there is no $ORIGIN", shorten(token.text)))?;
-        below(name, origin)
-    }
+    let (_, origin) = State::new(None, &mut Whole, &mut note).read_to_soa(text);
+    apex.or(origin)
 }
 
 /// Reads a name as it stands.

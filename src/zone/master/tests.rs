@@ -134,3 +134,64 @@ fn odd_texts_never_panic() {
         let _ = parse(text, None);
     }
 }
+
+/// Texts by name.
+struct Texts(Vec<(&'static str, &'static str)>);
+
+impl Include for Texts {
+    fn enter(&mut self, name: &str, _: Option<&Arc<str>>) -> Result<(Arc<str>, String), String> {
+        let found = self.0.iter().find(|(own, _)| *own == name);
+        found.map(|(name, text)| ((*name).into(), (*text).to_owned())).ok_or_else(|| "not there".to_owned())
+    }
+
+    fn leave(&mut self) {}
+}
+
+#[test]
+fn an_include_keeps_origin_and_owner_of_its_text() {
+    let mut texts = Texts(vec![
+        ("a.inc", "b A 10.0.0.2\n$ORIGIN y.example.\nc A 10.0.0.3\n$TTL 7\nd A x\n"),
+        ("deep.inc", "@ A 10.0.0.9\n$INCLUDE deep.inc\n"),
+    ]);
+    let text = "$ORIGIN x.example.\n$TTL 9\na A 10.0.0.1\n$INCLUDE a.inc\n A 10.0.0.4\n$INCLUDE a.inc sub\ne A 10.0.0.5\n\n$INCLUDE none\n$INCLUDE\n$INCLUDE deep.inc\n";
+    let mut found = Vec::new();
+    let faults = read(text, None, &mut texts, &mut |entry| {
+        let file = entry.file.as_deref().unwrap_or("main").to_owned();
+        found.push(format!("{} {} {file}:{} {}", entry.owner, entry.ttl.seconds(), entry.line, entry.main_line));
+    });
+    assert_eq!(
+        found[..7],
+        [
+            "a.x.example 9 main:3 3",
+            "b.x.example 9 a.inc:1 4",
+            "c.y.example 9 a.inc:3 4",
+            "a.x.example 7 main:5 5",
+            "b.sub.x.example 7 a.inc:1 6",
+            "c.y.example 7 a.inc:3 6",
+            "e.x.example 7 main:7 7",
+        ]
+    );
+    assert_eq!(found.len(), 7 + DEEPEST);
+    let faults: Vec<String> = faults
+        .iter()
+        .map(|own| format!("{}:{} {}", own.file.as_deref().unwrap_or("main"), own.line, own.include))
+        .collect();
+    assert_eq!(faults, ["a.inc:5 false", "a.inc:5 false", "main:9 true", "main:10 true", "deep.inc:2 true"]);
+}
+
+#[test]
+fn the_apex_is_told_by_the_soa_or_the_origin() {
+    let soa = "SOA a. b. 1 2 3 4 5";
+    let told = |text: &str| apex_of(text).map(|apex| apex.to_string());
+    assert_eq!(told(&format!("$ORIGIN x.example.\nz {soa}\n")).as_deref(), Some("z.x.example"));
+    assert_eq!(told("$ORIGIN x.example.\n$ORIGIN y.example.\na A 10.0.0.4\n").as_deref(), Some("x.example"));
+    assert_eq!(told("a.x.example. A 10.0.0.4\n"), None);
+}
+
+#[test]
+fn a_file_of_faults_is_told_in_bounds() {
+    let text = "x\n".repeat(12_000);
+    let parsed = parse(&text, Some(&apex()));
+    assert_eq!(parsed.faults.len(), 10_000);
+    assert!(parsed.faults.last().unwrap().message.ends_with("(and 2000 more faults behind it)"));
+}
