@@ -4,12 +4,13 @@
 //! the result.
 
 use std::io::{self, Write};
+use std::mem::ManuallyDrop;
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
 use super::Exit;
-use super::matrix::Matrix;
+use super::matrix::{Matrix, PRINTED};
 use crate::config::{Finding, Severity, has_errors, render};
 use crate::load::{self, Loaded};
 use crate::view::Snapshot;
@@ -46,7 +47,10 @@ pub(super) fn run(options: &Options, result: &mut dyn Write, diagnostics: &mut d
     };
     let code = code_of(&loaded.findings, options.strict);
     let Loaded { plan, findings, files, .. } = loaded;
-    let matrix = plan.map(|plan| Matrix::new(&Snapshot::build(plan)));
+    let most = if options.json { usize::MAX } else { PRINTED };
+    // never dropped: the process ends, and giving a million names back one by one takes longer than reading them
+    let snapshot = plan.map(|plan| ManuallyDrop::new(Snapshot::build(plan)));
+    let matrix = snapshot.as_ref().map(|snapshot| Matrix::new(snapshot, most));
     if options.json {
         let files: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
         let object = json!({

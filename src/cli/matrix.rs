@@ -13,7 +13,7 @@ use crate::zone::avd::Kind;
 use crate::zone::{Missing, State};
 
 /// Names that are printed; JSON has them all.
-const PRINTED: usize = 200;
+pub(super) const PRINTED: usize = 200;
 
 /// The whole table.
 #[derive(Debug)]
@@ -22,6 +22,8 @@ pub(super) struct Matrix {
     pub(super) views: Vec<String>,
     /// Names by process, then the zones.
     pub(super) rows: Vec<Row>,
+    /// How many rows more there are.
+    pub(super) more: usize,
 }
 
 /// One name.
@@ -36,31 +38,38 @@ pub(super) struct Row {
 }
 
 impl Matrix {
-    /// Of all endpoint names and zones of a snapshot.
-    pub(super) fn new(snapshot: &Snapshot) -> Self {
-        let mut rows = Vec::new();
-        let mut seen: HashSet<(Name, bool)> = HashSet::new();
+    /// Of all endpoint names and zones of a snapshot; only the first `most` are looked up.
+    pub(super) fn new(snapshot: &Snapshot, most: usize) -> Self {
+        let (mut rows, mut more) = (Vec::new(), 0);
+        let mut seen: HashSet<(&Name, bool)> = HashSet::new();
         for kind in Kind::ALL {
             let records = snapshot.views.iter().flat_map(|view| &view.endpoints);
             let records = records.filter(|endpoint| endpoint.kind == kind).flat_map(|endpoint| &endpoint.records);
-            let mut names: Vec<(Name, bool)> = Vec::new();
             for record in records {
-                let Some(name) = record.names.first() else { continue };
-                if seen.insert((name.clone(), record.wildcard)) {
-                    names.push((name.clone(), record.wildcard));
+                let Some(name) = record.names.first().filter(|name| seen.insert((name, record.wildcard))) else {
+                    continue;
+                };
+                if rows.len() < most {
+                    rows.push(row(snapshot, kind.process(), name, record.wildcard));
+                } else {
+                    more += 1;
                 }
             }
-            rows.extend(names.into_iter().map(|(name, wildcard)| row(snapshot, kind.process(), &name, wildcard)));
         }
         let mut apexes: HashSet<Name> = HashSet::new();
         for (zone, _) in snapshot.views.iter().flat_map(|view| &view.zones) {
             let apex = zone.apex().to_owned();
-            if apexes.insert(apex.clone()) {
+            if !apexes.insert(apex.clone()) {
+                continue;
+            }
+            if rows.len() >= most {
+                more += 1;
+            } else {
                 let cells = snapshot.views.iter().map(|view| zone_cell(view, &apex)).collect();
                 rows.push(Row { process: "zone", name: apex.to_string(), cells });
             }
         }
-        Self { views: snapshot.views.iter().map(|view| view.name.to_string()).collect(), rows }
+        Self { views: snapshot.views.iter().map(|view| view.name.to_string()).collect(), rows, more }
     }
 
     /// As text: one block a process, columns as wide as needed.
@@ -70,7 +79,7 @@ impl Matrix {
             out.push_str("no view owns a name\n");
             return out;
         }
-        let shown = self.rows.get(..PRINTED).unwrap_or(&self.rows);
+        let shown = &self.rows;
         let width = |text: &str| text.chars().count();
         let names = shown.iter().map(|row| width(&row.name)).max().unwrap_or(0).max(4);
         let columns: Vec<usize> = self
@@ -99,8 +108,8 @@ impl Matrix {
             }
             line(&mut out, &row.name, &row.cells);
         }
-        if self.rows.len() > shown.len() {
-            let _ = writeln!(out, "… and {} more; --json has them all", self.rows.len() - shown.len());
+        if self.more > 0 {
+            let _ = writeln!(out, "… and {} more; --json has them all", self.more);
         }
         out
     }

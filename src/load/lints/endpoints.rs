@@ -1,12 +1,14 @@
 //! Lints of endpoints and their records.
 
+use std::sync::LazyLock;
+
 use hashbrown::HashSet;
 
 use super::Input;
 use crate::config::{Finding, codes};
 use crate::load::endpoints::{EndpointModel, RecordModel};
 use crate::load::zones::known_name;
-use crate::wire::NameRef;
+use crate::wire::{Name, NameRef};
 use crate::zone::avd::{Clouds, Kind, Spelling, guid_of_label};
 
 /// Parents of relay and STUN names, which are never private.
@@ -46,10 +48,9 @@ fn relay_owned(record: &RecordModel, findings: &mut Vec<Finding>) {
 
 /// Whether a name, or some name below the parent of a wildcard, is a relay's.
 pub(super) fn is_relay(name: NameRef<'_>, wildcard: bool) -> bool {
-    RELAYS.iter().any(|own| {
-        let parent = known_name(own);
-        name.is_at_or_below(parent.as_ref()) || wildcard && parent.as_ref().is_at_or_below(name)
-    })
+    static PARENTS: LazyLock<Vec<Name>> = LazyLock::new(|| RELAYS.iter().map(|own| known_name(own)).collect());
+    let relay = |own: &Name| name.is_at_or_below(own.as_ref()) || wildcard && own.as_ref().is_at_or_below(name);
+    PARENTS.iter().any(relay)
 }
 
 /// Wildcards at or above an AVD suffix, and above the GUID label (R15).
