@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use crate::config::{Config, Finding, Severity, render};
 use crate::load::{self, Unreadable};
 use crate::server::{self, Server};
-use crate::view::Snapshot;
+use crate::view::{Change, Snapshot, changes};
 
 /// Why a reload changed nothing.
 #[derive(Debug, thiserror::Error)]
@@ -77,9 +77,26 @@ impl Reloader {
     /// Returns whether the new configuration is served.
     pub fn reload(&mut self) -> bool {
         match self.try_reload() {
-            Ok(findings) => {
+            Ok((findings, changes)) => {
                 log_findings(&findings);
-                tracing::info!(generation = self.generation, views = self.views(), "reloaded");
+                for change in &changes {
+                    if change.discovery_stops {
+                        tracing::warn!(
+                            action = "change",
+                            view = &*change.view,
+                            endpoint = &*change.endpoint,
+                            "{change}"
+                        );
+                    } else {
+                        tracing::info!(
+                            action = "change",
+                            view = &*change.view,
+                            endpoint = &*change.endpoint,
+                            "{change}"
+                        );
+                    }
+                }
+                tracing::info!(generation = self.generation, views = self.views(), changes = changes.len(), "reloaded");
                 true
             }
             Err(refused) => {
@@ -92,16 +109,17 @@ impl Reloader {
         }
     }
 
-    fn try_reload(&mut self) -> Result<Vec<Finding>, Refused> {
+    fn try_reload(&mut self) -> Result<(Vec<Finding>, Vec<Change>), Refused> {
         let (config, snapshot, findings) = prepare(&self.path, self.generation + 1)?;
         let kept = (config.workers, &config.cache) == (self.config.workers, &self.config.cache);
         if !kept {
             tracing::warn!("`workers` and [cache] take effect at the next start");
         }
+        let changes = changes(&self.server.shared().snapshot.load(), &snapshot);
         self.server.replace(&config.listen, snapshot)?;
         self.generation += 1;
         self.config = config;
-        Ok(findings)
+        Ok((findings, changes))
     }
 
     fn views(&self) -> usize {

@@ -57,13 +57,15 @@ pub fn serve(path: &Path) -> Result<(), Error> {
     let (config, snapshot, findings) = prepare(&path, 1)?;
     log_findings(&findings);
     let runtime = runtime()?;
+    // Before anything listens: a signal that comes as soon as the server answers must not end the process.
+    let signals = runtime.block_on(async { Signals::new() })?;
     let server = Server::start(&settings(&config), snapshot, runtime.handle().clone()).map_err(Refused::from)?;
     for address in server.local_addresses() {
         tracing::info!(%address, "listening over UDP and TCP");
     }
     warn_of_what_is_missing(&config);
     tracing::info!(version = env!("CARGO_PKG_VERSION"), generation = 1, "ready");
-    let ended = runtime.block_on(until_stopped(Reloader::new(path, server, config)));
+    let ended = runtime.block_on(until_stopped(Reloader::new(path, server, config), signals));
     // Tasks that are still at work hold nothing that matters: every reply has left or run out of time.
     runtime.shutdown_timeout(Duration::from_millis(100));
     ended
@@ -79,9 +81,25 @@ fn warn_of_what_is_missing(config: &Config) {
     }
 }
 
-async fn until_stopped(mut reloader: Reloader) -> Result<(), Error> {
-    let mut hang_up = signal(SignalKind::hangup())?;
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+/// The signals that are waited for.
+struct Signals {
+    hang_up: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            hang_up: signal(SignalKind::hangup())?,
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+}
+
+async fn until_stopped(mut reloader: Reloader, signals: Signals) -> Result<(), Error> {
+    let Signals { mut hang_up, mut terminate, mut interrupt } = signals;
     let mut second = tokio::time::interval(Duration::from_secs(1));
     let name = loop {
         tokio::select! {

@@ -101,15 +101,18 @@ fn loses_hints<R: Raw, O: Observer>(walk: &Walk<'_, '_, R, O>, raw: &RawAnswer, 
     if matches!(walk.view.guard, GuardMode::Off | GuardMode::Watch) {
         return false;
     }
-    let crossed = crossed(walk);
+    // A target of "." is the owner (RFC 9460 §2.5.2).
+    let target = record.rdata_at.checked_add(2).and_then(|at| name_at(raw.octets(), at).ok());
+    // The chain goes on at the target: it counts among the names that may cross a private-link suffix.
+    let private_link =
+        |name: WireName| walk.snapshot.clouds.classify(name.as_ref()).is_some_and(|avd| avd.is_private_link());
+    let crossed = crossed(walk) || target.is_some_and(private_link);
     let held = |name: &WireName| {
         let verdict = walk.snapshot.look_up(walk.view, name.as_ref(), rtype::A);
         let owned = !matches!(verdict, Verdict::Forward { .. } | Verdict::Blocked(Blocked::Unlisted));
         owned || walk.view.guarded(walk.snapshot, name.as_ref(), crossed).is_some()
     };
     let chain = walk.links().any(|link| name_of(walk, link).is_some_and(|name| held(&name)));
-    // A target of "." is the owner (RFC 9460 §2.5.2).
-    let target = record.rdata_at.checked_add(2).and_then(|at| name_at(raw.octets(), at).ok());
     chain || target.is_none_or(|target| !target.as_ref().is_root() && held(&target))
 }
 

@@ -14,6 +14,8 @@ use crate::zone::{Endpoint, EndpointRecord, Match, Node, Zone, synthetic_soa};
 pub(super) enum Ended {
     /// The reply's sections are written; this is the RCODE.
     With(u16),
+    /// The reply is full before the chain's end, which decides the RCODE.
+    Unfinished,
     /// SERVFAIL with an empty answer.
     Failed(Option<Ede>),
     /// A raw answer is needed.
@@ -82,7 +84,7 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
             }
             match self.visit(&name, &verdict) {
                 Next::End(ended) => return ended,
-                Next::Go if self.reply.is_truncated() => return Ended::With(rcode::NOERROR),
+                Next::Go if self.reply.is_truncated() => return Ended::Unfinished,
                 Next::Go => {}
             }
             name = match self.name() {
@@ -302,6 +304,7 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
                 && !matches!(self.qtype(), rtype::HTTPS | rtype::SVCB)
                 && !(raw.rcode() == rcode::NXDOMAIN && union.is_above(last.as_ref()))
                 && !union.may_guard(name.as_ref(), clouds)
+                && (raw.steps().is_empty() || !union.may_route(name.as_ref()))
                 && targets_plain()
         })
     }

@@ -214,8 +214,10 @@ impl Server {
         for listener in self.listeners.values() {
             listener.tcp.cancel();
         }
-        self.tell(|| Control::Stop(patience));
+        self.tell(|| Control::Drain(patience));
         self.tcp.drain(patience).await;
+        // Only now: the workers' exchanges bring what streams wait for.
+        self.tell(|| Control::End);
         let threads: Vec<JoinHandle<()>> = self.workers.iter_mut().filter_map(|worker| worker.thread.take()).collect();
         let joining = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
         let _ = joining.await;

@@ -41,8 +41,10 @@ pub(super) enum Control {
     Add(usize, SocketAddr, UdpSocket),
     /// Stop serving a listener.
     Remove(usize),
-    /// Finish what is held within this time, then end.
-    Stop(Duration),
+    /// Take no more queries; finish what is held, and what streams wait for, within this time.
+    Drain(Duration),
+    /// No stream waits any more: end once nothing is held.
+    End,
 }
 
 /// What exists of a worker before its thread does.
@@ -87,7 +89,9 @@ pub(super) struct Worker {
     again: Vec<Token>,
     counters: Arc<Counters>,
     seen: Arc<AtomicU64>,
+    /// Until when what is held may be finished.
     stops: Option<Moment>,
+    ends: bool,
 }
 
 impl Worker {
@@ -120,6 +124,7 @@ impl Worker {
             counters: Arc::clone(&counters),
             seen: Arc::clone(&seen),
             stops: None,
+            ends: false,
         };
         let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run())?;
         Ok(WorkerHandle { control, thread: Some(thread), seen, counters })
@@ -158,7 +163,7 @@ impl Worker {
             self.settle(&current, now);
             self.expire(now);
             self.flush();
-            let idle = self.held.len() == 0 && self.again.is_empty();
+            let idle = self.ends && self.held.len() == 0 && self.again.is_empty();
             if self.stops.is_some_and(|stops| idle || now >= stops) {
                 return;
             }
@@ -182,7 +187,8 @@ impl Worker {
             match control {
                 Control::Add(id, local, socket) => self.add(id, local, socket),
                 Control::Remove(id) => self.remove(id),
-                Control::Stop(patience) => {
+                Control::End => self.ends = true,
+                Control::Drain(patience) => {
                     self.stops = Some(now.after(patience));
                     self.read_to_the_end(now);
                 }

@@ -316,11 +316,8 @@ impl<T: Send + 'static> Exchanges<T> {
             }
             exchange.messages += 1;
             attempt.silent = false;
-            let length =
-                upstream_query(&mut query, attempt.opened.id(), &exchange.key, PAYLOAD_OCTETS as u16, attempt.with_opt);
-            if let Ok(length) = length {
-                let _ = self.sockets.send(attempt.opened, &query[..length]);
-            }
+            let length = spelled_query(&mut query, attempt.opened.id(), &exchange.key, attempt.with_opt, attempt.case);
+            let _ = self.sockets.send(attempt.opened, query.get(..length).unwrap_or(&[]));
         }
     }
 

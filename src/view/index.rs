@@ -17,6 +17,8 @@ pub struct Union {
     cutting: Names,
     /// Names at and below which a view guards.
     guarded: Names,
+    /// Names at and below which a view has a route of its own.
+    routed: Names,
     /// Ancestors of owned names: an NXDOMAIN for them leaves as NODATA (R19).
     above: Names,
 }
@@ -31,13 +33,14 @@ impl Union {
                 union.cutting.insert(name.clone());
             }
             union.guarded.extend(view.must_be_private.iter().map(|pattern| pattern.name.clone()));
-            union.cutting.extend(view.forwards.iter().map(|forward| forward.suffix.clone()));
+            union.routed.extend(view.forwards.iter().map(|forward| forward.suffix.clone()));
             for (zone, _) in &view.zones {
                 union.cutting.insert(zone.apex().to_owned());
                 union.cutting.extend(zone.public().map(NameRef::to_owned));
             }
         }
         let owned: Vec<Name> = union.cutting.iter().cloned().collect();
+        union.cutting.extend(union.routed.iter().cloned());
         for name in &owned {
             union
                 .above
@@ -57,6 +60,12 @@ impl Union {
             || meets(&self.cutting, name)
             || reverse::is_reverse(name)
             || owned::is_special(name)
+    }
+
+    /// Whether a view may ask for `name` elsewhere than by its default route: an alias of it then may leave that route
+    /// for the default one, whatever its target is (R22).
+    pub fn may_route(&self, name: NameRef<'_>) -> bool {
+        meets(&self.routed, name) || reverse::is_reverse(name)
     }
 
     /// Whether a view may own a name below `name`.

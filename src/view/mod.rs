@@ -1,12 +1,14 @@
 //! Views: which clients see what. A [`Snapshot`] is all of it, immutable and swapped whole.
 
 mod build;
+mod changes;
 mod index;
 mod owned;
 mod plan;
 mod select;
 mod snapshot;
 
+pub use changes::{Change, changes};
 pub use index::Union;
 pub use owned::{Blocked, Guarded, Special, Verdict, Why};
 pub use plan::{Forward, GuardMode, ListenerMatch, Pattern, SnapshotPlan, Unlisted, ViewPlan};

@@ -284,18 +284,14 @@ impl View {
             return Some(Guarded { resource: None, mate: false });
         }
         let avd = snapshot.clouds.classify(name)?;
-        if let Some(resource) = avd.guid.and_then(|guid| self.guids.get(&guid)) {
-            let private = self
-                .endpoints
-                .iter()
-                .zip(&self.resource_of)
-                .any(|(endpoint, of)| of == resource && endpoint.state != State::Public);
-            return (private).then_some(Guarded { resource: Some(*resource), mate: true }).filter(|_| crossed);
+        let mate = avd.guid.and_then(|guid| self.guids.get(&guid)).copied();
+        if let Some(resource) = mate.filter(|resource| crossed && self.is_private(*resource)) {
+            return Some(Guarded { resource: Some(resource), mate: true });
         }
         let global_suffix = name.is_at_or_below(avd.cloud.private_link_global.as_ref());
         let one_zone = avd.cloud.private_link == avd.cloud.private_link_global;
         if self.has_global && global_suffix && !one_zone {
-            return Some(Guarded { resource: None, mate: false });
+            return Some(Guarded { resource: mate, mate: false });
         }
         let kinds: &[Kind] = match snapshot.clouds.kind_by_name(name) {
             Some(Kind::Global) => &[Kind::Global],
@@ -304,7 +300,13 @@ impl View {
         };
         let all = self.guard == GuardMode::All && avd.is_private_link() && !avd.is_suffix;
         let guarded = all && kinds.iter().any(|kind| self.private.contains(kind));
-        guarded.then_some(Guarded { resource: None, mate: false })
+        guarded.then_some(Guarded { resource: mate, mate: false })
+    }
+
+    /// Whether a resource has an endpoint here that is not public.
+    fn is_private(&self, resource: usize) -> bool {
+        let own = self.endpoints.iter().zip(&self.resource_of).filter(|(_, of)| **of == resource);
+        own.into_iter().any(|(endpoint, _)| endpoint.state != State::Public)
     }
 
     /// The inner none: the name's endpoint is public, so the guard lets it be.

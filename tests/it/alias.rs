@@ -169,6 +169,29 @@ fn r22_an_alias_that_leaves_on_another_route_is_asked_there() {
 }
 
 #[test]
+fn r22_an_alias_that_leaves_a_route_for_the_default_is_asked_there() {
+    // The directory's server has an opinion on the public name; the view asks public names elsewhere.
+    let inside = Upstream::start(|_| {
+        Script::records(vec![
+            Rr::cname("app.corp.example", 300, "www.public.example"),
+            Rr::host("www.public.example", 300, "203.0.113.99"),
+        ])
+    });
+    let world = Small {
+        view: "forward = [{ suffix = \"corp.example\", upstream = \"inside\" }]".to_owned(),
+        more: format!("[[upstream]]\nname = \"inside\"\nservers = [\"{}\"]", inside.server()),
+        ..Small::default()
+    }
+    .start(public());
+    for _ in 0..2 {
+        for reply in world.spoke_a().ask_both("app.corp.example", kind::A) {
+            assert_eq!(reply.targets(), ["www.public.example"]);
+            assert_eq!(addresses(&reply), ["198.51.100.10"], "the default upstream's answer (R22)");
+        }
+    }
+}
+
+#[test]
 fn r22_a_chain_that_ends_in_a_bare_alias_is_continued() {
     let world = Small::default().start_with(|seen| match &*seen.name {
         "bare.public.example" => Script::records(vec![Rr::cname("bare.public.example", 300, "www.public.example")]),

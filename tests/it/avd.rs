@@ -365,6 +365,29 @@ fn r25_a_global_endpoint_guards_every_global_name() {
 }
 
 #[test]
+fn r25_hints_of_a_service_that_leads_to_a_guarded_name_are_dropped() {
+    let new = private_name("host-pool", &format!("{POOL}.rdnew-r9"));
+    let target = new.clone();
+    let upstream = Upstream::start(move |seen| {
+        let hint = [(1, b"\x02h2".to_vec()), (4, vec![203, 0, 113, 51])];
+        Script::records(vec![Rr::service(&seen.name, kind::HTTPS, 60, &target, &hint)])
+    });
+    let text = |guard: &str| {
+        head(&upstream)
+            + &endpoint("workspace", 10)
+            + &endpoint("host-pool", 10)
+            + &view("h", "127.0.10.0/24", &["workspace-10", "host-pool-10"], &format!("guard = \"{guard}\""))
+    };
+    for guard in ["own", "all"] {
+        let server = Setup::new(text(guard)).start();
+        for reply in server.client(CLIENT).both(&Query::new("svc.front.example", kind::HTTPS).with_opt()) {
+            assert_eq!(reply.answers().len(), 1, "{:?}", reply.message);
+            assert!(!reply.octets.windows(4).any(|octets| octets == [203, 0, 113, 51]), "{guard}: {:?}", reply.message);
+        }
+    }
+}
+
+#[test]
 fn s_23_the_guard_holds_at_every_depth_and_state() {
     // Chains of 0 to 12 aliases before the guarded name; fresh, cached, over TCP, with the upstream lying about order.
     let guarded = private_name("host-pool", &format!("{POOL}.new"));

@@ -104,8 +104,16 @@ fn avd_names() -> Vec<(Kind, String)> {
     names
 }
 
+/// A step of the long chain that every table has: its length is around the most that is followed (R21).
+fn step(number: usize) -> String {
+    format!("s{number}.steps.example")
+}
+
 /// A name of the universe.
 fn name(choices: &mut Choices<'_>) -> String {
+    if choices.one_in(20) {
+        return step(choices.below(8));
+    }
     match choices.below(8) {
         0..=3 => choices.pick(&PLAIN).to_owned(),
         4..=6 => {
@@ -316,6 +324,15 @@ fn table(choices: &mut Choices<'_>, number: u8) -> Public {
             }
             _ => ending(choices, &mut table, plain, number, 100 + u8::try_from(place).expect("few names")),
         }
+    }
+    let length = 12 + choices.below(10);
+    for number in 0..length {
+        table.add(Rr::cname(&step(number), 300, &step(number + 1)));
+    }
+    match choices.below(3) {
+        0 => {}
+        1 => table.add(Rr::cname(&step(length), 300, &alias_target(choices))),
+        _ => ending(choices, &mut table, &step(length), number, 90),
     }
     if choices.one_in(3) {
         table.fail(choices.pick(&PLAIN));
