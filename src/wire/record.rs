@@ -66,7 +66,7 @@ impl Record {
 
     /// The type that an RRSIG covers (RFC 4034 §3.1.1); zero for any other record.
     pub fn covered(&self, message: &[u8]) -> u16 {
-        if self.rtype == rtype::RRSIG { u16_at(message, self.rdata_at).unwrap_or(0) } else { 0 }
+        if self.rtype == rtype::RRSIG { u16_at(self.rdata(message), 0).unwrap_or(0) } else { 0 }
     }
 
     /// Checks that names in the RDATA are whole and end where the RDATA does (RFC 9267 §4), and fixed sizes of
@@ -170,6 +170,16 @@ mod tests {
         let found: Vec<_> = Records::new(&message, 12, 65_535).collect();
         assert_eq!(found.len(), 3);
         assert_eq!(found[2], Err(Error::Short));
+    }
+
+    #[test]
+    fn a_signature_without_rdata_covers_nothing() {
+        let mut message = vec![0; 12];
+        message.extend([0, 0, 46, 0, 1, 0, 0, 0, 9, 0, 0]);
+        // What stands behind it is another's.
+        message.extend([0, 1]);
+        let record = Record::read(&message, 12).unwrap();
+        assert_eq!(record.covered(&message), 0);
     }
 
     #[test]

@@ -26,6 +26,7 @@ mod policy;
 mod pure;
 mod reload;
 mod reverse;
+mod seeds;
 mod shutdown;
 mod tcp;
 mod truncation;
