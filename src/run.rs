@@ -36,7 +36,11 @@ pub fn settings(config: &Config) -> Settings {
         listen: config.listen.clone(),
         workers: config.workers,
         cache_octets: config.cache.size_octets,
-        limits: Limits { max_ttl: ttl(config.cache.max_ttl), max_negative_ttl: ttl(config.cache.max_negative_ttl) },
+        limits: Limits {
+            max_ttl: ttl(config.cache.max_ttl),
+            max_negative_ttl: ttl(config.cache.max_negative_ttl),
+            serve_stale: config.cache.serve_stale,
+        },
     }
 }
 
@@ -75,9 +79,6 @@ pub fn serve(path: &Path) -> Result<(), Error> {
 fn warn_of_what_is_missing(config: &Config) {
     if config.health.is_some() || config.admin.is_some() || config.watch {
         tracing::warn!("`health`, `admin` and `watch` are checked but not served by this version; SIGHUP reloads");
-    }
-    if !config.cache.serve_stale.is_zero() {
-        tracing::debug!("`serve-stale` has no effect in this version");
     }
 }
 

@@ -12,11 +12,17 @@ pub struct Limits {
     pub max_ttl: Ttl,
     /// The same for negative answers (RFC 2308 §5).
     pub max_negative_ttl: Ttl,
+    /// How long after its end a positive answer may serve in place of a failure (R33); zero is off.
+    pub serve_stale: Duration,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_ttl: Ttl::from_seconds(86_400), max_negative_ttl: Ttl::from_seconds(300) }
+        Self {
+            max_ttl: Ttl::from_seconds(86_400),
+            max_negative_ttl: Ttl::from_seconds(300),
+            serve_stale: Duration::from_secs(86_400),
+        }
     }
 }
 
@@ -46,6 +52,11 @@ impl Entry {
         Self { raw, stored: now, dies: now.after(lifetime), plain: AtomicU64::new(0) }
     }
 
+    /// An exchange that brought nothing.
+    pub fn failed(failure: Failure, now: Moment) -> Self {
+        Self::new(RawAnswer::failed(failure), now, &Limits::default())
+    }
+
     /// The answer.
     pub fn raw(&self) -> &RawAnswer {
         &self.raw
@@ -55,6 +66,17 @@ impl Entry {
     pub fn is_live(&self, now: Moment) -> bool {
         let left = self.dies.since(now);
         left >= Duration::from_secs(1) || matches!(self.raw.end(), End::Failed(_)) && !left.is_zero()
+    }
+
+    /// Whether it is past its life and may serve in place of a failure for `serve_stale` more. Positive answers only: a
+    /// stale NXDOMAIN is final for Windows.
+    pub fn is_stale(&self, now: Moment, serve_stale: Duration) -> bool {
+        matches!(self.raw.end(), End::Data | End::Dangling) && !self.is_live(now) && now.since(self.dies) < serve_stale
+    }
+
+    /// Whether it is a failure.
+    pub fn is_failure(&self) -> bool {
+        matches!(self.raw.end(), End::Failed(_))
     }
 
     /// Whole seconds since it was had.

@@ -25,6 +25,8 @@ type Entries = Sharded<Box<[u8]>, Arc<Entry>, Weight, foldhash::fast::RandomStat
 /// Raw answers, shared by all threads.
 pub struct Cache {
     entries: Option<Entries>,
+    /// Failures apart: one never replaces an answer that may yet serve stale (R33).
+    failures: Option<Entries>,
     limits: Limits,
 }
 
@@ -41,19 +43,25 @@ fn octets_of(key: &[u8], entry: &Entry) -> usize {
     key.len() + size_of::<Entry>() + entry.raw().heap_octets() + BOOKKEEPING_OCTETS
 }
 
+/// One of so many octets is for failures.
+const FAILURES_SHARE: u64 = 16;
+
+fn entries(octets: u64) -> Entries {
+    let expected = usize::try_from(octets / 512).unwrap_or(usize::MAX).clamp(64, 1 << 20);
+    let options = quick_cache::OptionsBuilder::new()
+        .weight_capacity(octets)
+        .estimated_items_capacity(expected)
+        .build()
+        .unwrap_or_else(|_| unreachable!("both capacities are set"));
+    Sharded::with_options(options, Weight, foldhash::fast::RandomState::default(), Default::default())
+}
+
 impl Cache {
     /// A cache of at most `octets`; with 0 nothing is kept.
     pub fn new(octets: u64, limits: Limits) -> Self {
-        let entries = (octets > 0).then(|| {
-            let expected = usize::try_from(octets / 512).unwrap_or(usize::MAX).clamp(64, 1 << 20);
-            let options = quick_cache::OptionsBuilder::new()
-                .weight_capacity(octets)
-                .estimated_items_capacity(expected)
-                .build()
-                .unwrap_or_else(|_| unreachable!("both capacities are set"));
-            Sharded::with_options(options, Weight, foldhash::fast::RandomState::default(), Default::default())
-        });
-        Self { entries, limits }
+        let failures = octets / FAILURES_SHARE;
+        let entries = |octets| (octets > 0).then(|| entries(octets));
+        Self { entries: entries(octets - failures), failures: entries(failures), limits }
     }
 
     /// What entries are limited to.
@@ -63,7 +71,14 @@ impl Cache {
 
     /// The live entry of a key. At `now` it has at least a second left.
     pub fn look_up(&self, key: &Key, now: Moment) -> Option<Arc<Entry>> {
-        self.entries.as_ref()?.get(key.octets()).filter(|entry| entry.is_live(now))
+        let live = |entries: &Option<Entries>| entries.as_ref()?.get(key.octets()).filter(|entry| entry.is_live(now));
+        live(&self.entries).or_else(|| live(&self.failures))
+    }
+
+    /// A positive answer that is past its life and may serve in place of a failure (R33).
+    pub fn look_up_stale(&self, key: &Key, now: Moment) -> Option<Arc<Entry>> {
+        let entry = self.entries.as_ref().filter(|_| !self.limits.serve_stale.is_zero())?.get(key.octets())?;
+        entry.is_stale(now, self.limits.serve_stale).then_some(entry)
     }
 
     /// Makes an entry of an exchange's outcome and keeps it, where it may be kept. The entry serves those who wait for
@@ -71,7 +86,8 @@ impl Cache {
     pub fn insert(&self, key: &Key, raw: RawAnswer, now: Moment) -> Arc<Entry> {
         let entry = Arc::new(Entry::new(raw, now, &self.limits));
         let small = entry.raw().octets().len() <= MAX_ANSWER_OCTETS && entry.raw().answers() <= MAX_ANSWER_RECORDS;
-        if let Some(entries) = self.entries.as_ref().filter(|_| small && entry.is_live(now)) {
+        let kept = if entry.is_failure() { &self.failures } else { &self.entries };
+        if let Some(entries) = kept.as_ref().filter(|_| small && entry.is_live(now)) {
             entries.insert(key.octets().into(), Arc::clone(&entry));
         }
         entry
@@ -79,7 +95,7 @@ impl Cache {
 
     /// Octets held, by the same account as the bound.
     pub fn octets(&self) -> u64 {
-        self.entries.as_ref().map_or(0, |entries| entries.weight())
+        [&self.entries, &self.failures].into_iter().flatten().map(|entries| entries.weight()).sum()
     }
 
     /// Entries held, dead ones that were not yet replaced among them.
@@ -94,7 +110,7 @@ impl Cache {
 
     /// Drops everything.
     pub fn clear(&self) {
-        if let Some(entries) = &self.entries {
+        for entries in [&self.entries, &self.failures].into_iter().flatten() {
             entries.clear();
         }
     }

@@ -74,3 +74,22 @@ fn r04_an_entry_is_judged_once_a_generation() {
     assert!(!entry.is_plain(2, |_| false));
     assert!(!entry.is_plain(2, |_| panic!("judged twice")));
 }
+
+#[test]
+fn r33_a_failure_does_not_replace_what_may_serve_stale() {
+    let limits = Limits { serve_stale: std::time::Duration::from_secs(60), ..Limits::default() };
+    let cache = Cache::new(1 << 20, limits);
+    let (own, at) = (key("a.example"), Moment::from_millis);
+    cache.insert(&own, reply("a.example", 10), at(0));
+    assert!(cache.look_up_stale(&own, at(5 * SECOND)).is_none(), "it still lives");
+    cache.insert(&own, RawAnswer::failed(Failure::Silent), at(11 * SECOND));
+    assert!(cache.look_up(&own, at(11 * SECOND)).is_some_and(|entry| entry.is_failure()));
+    assert!(cache.look_up_stale(&own, at(11 * SECOND)).is_some_and(|entry| !entry.is_failure()));
+    assert!(cache.look_up_stale(&own, at(69 * SECOND)).is_some());
+    assert!(cache.look_up_stale(&own, at(70 * SECOND)).is_none(), "past serve-stale");
+    cache.insert(&own, reply("a.example", 10), at(20 * SECOND));
+    assert!(cache.look_up(&own, at(20 * SECOND)).is_some_and(|entry| !entry.is_failure()), "an answer replaces both");
+    let off = Cache::new(1 << 20, Limits { serve_stale: std::time::Duration::ZERO, ..limits });
+    off.insert(&own, reply("a.example", 10), at(0));
+    assert!(off.look_up_stale(&own, at(11 * SECOND)).is_none());
+}

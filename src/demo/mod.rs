@@ -77,7 +77,11 @@ impl Demo {
             listen: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0))],
             workers: config.workers,
             cache_octets: config.cache.size_octets,
-            limits: Limits { max_ttl: ttl(config.cache.max_ttl), max_negative_ttl: ttl(config.cache.max_negative_ttl) },
+            limits: Limits {
+                max_ttl: ttl(config.cache.max_ttl),
+                max_negative_ttl: ttl(config.cache.max_negative_ttl),
+                serve_stale: config.cache.serve_stale,
+            },
         };
         let server = Server::start(&settings, Snapshot::build(plan), runtime)?;
         let address = server.local_addresses().first().copied().unwrap_or(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)));

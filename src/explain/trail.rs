@@ -331,6 +331,11 @@ impl Observer for Trail<'_> {
                 let source = if held.fresh { "upstream" } else { "cache" };
                 self.step(Step::Raw { name: key.name().to_string(), source, outcome, aliases: raw.steps().len() });
             }
+            Event::Stale(key, held) => {
+                let (name, aliases) = (key.name().to_string(), held.entry.raw().steps().len());
+                let outcome = reply::rcode_name(held.entry.raw().rcode());
+                self.step(Step::Raw { name, source: "cache, stale", outcome, aliases });
+            }
             Event::Need(key, route) => self.asks(key, route),
             Event::Cut(name) => self.step(Step::Cut { name: text(name) }),
             Event::Withheld { name, address, watch } => self.step(Step::Withheld { name: text(name), address, watch }),

@@ -33,6 +33,8 @@ counters! {
     no_view,
     /// Queries that needed an upstream's answer.
     misses,
+    /// Stale answers used in place of a failure (R33).
+    stale,
     /// Queries that met a full queue of ours.
     full,
     /// Queries whose deadline came before their answer.

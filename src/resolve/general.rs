@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use arc_swap::ArcSwap;
 
 use super::{Client, Observer, Outcome, Scratch, contained, servfail};
-use crate::cache::{Cache, Entry, Limits};
-use crate::upstream::{Group, Mailbox, Messages, Pending, Waiter};
+use crate::cache::{Cache, Entry};
+use crate::upstream::{Group, Mailbox, Messages, Pending, Servers, Waiter};
 use crate::view::Snapshot;
-use crate::wire::{Ede, Failure, Key, MAX_ALIASES, Moment, RawAnswer};
+use crate::wire::{Ede, Failure, Key, MAX_ALIASES, Moment};
 
 /// The process's monotonic clock.
 #[derive(Debug, Clone, Copy)]
@@ -42,9 +42,16 @@ pub struct Shared {
     pub pending: Pending<Arc<Entry>>,
     /// The workers' mailboxes, one at least.
     pub workers: Vec<Arc<Mailbox<Messages<Arc<Entry>>>>>,
+    /// What is known of the upstream servers.
+    pub servers: Arc<Servers>,
     /// The clock.
     pub clock: Clock,
 }
+
+/// How long a client waits before something stale serves it (R33, RFC 8767 §5).
+const STALE_TIMER: Duration = Duration::from_millis(1_800);
+/// How long before its deadline at the latest.
+const STALE_AHEAD: Duration = Duration::from_millis(200);
 
 impl Shared {
     /// The raw answer of a key, by an exchange that may be shared with others; none when the deadline came first.
@@ -61,6 +68,23 @@ impl Shared {
         tokio::time::timeout(left, receiver).await.ok()?.ok()
     }
 
+    /// When a query that was received then and needs `key` may be served stale; none where nothing is (R33).
+    pub fn stale_at(
+        &self,
+        key: &Key,
+        group: &Group,
+        received: Moment,
+        deadline: Moment,
+        now: Moment,
+    ) -> Option<Moment> {
+        self.cache.look_up_stale(key, now)?;
+        if self.servers.are_down(group) {
+            return Some(now);
+        }
+        let wait = deadline.since(received).saturating_sub(STALE_AHEAD).min(STALE_TIMER);
+        Some(received.after(wait))
+    }
+
     /// Leaves the question with a worker: the same one for equal keys.
     fn hand_over(&self, key: &Key, group: &Arc<Group>) {
         let sum =
@@ -68,8 +92,7 @@ impl Shared {
         let worker = self.workers.get(sum.checked_rem(self.workers.len()).unwrap_or(0));
         let message = Messages::Fetch(Box::new(*key), Arc::clone(group));
         if worker.is_none_or(|worker| worker.post(message).is_err()) {
-            let full = Entry::new(RawAnswer::failed(Failure::Full), self.clock.now(), &Limits::default());
-            self.close(key, &Arc::new(full));
+            self.close(key, &Arc::new(Entry::failed(Failure::Full, self.clock.now())));
         }
     }
 
@@ -111,9 +134,12 @@ impl Shared {
             let view = snapshot.select(client.address(), client.local());
             let (Some(group), Some((view, _))) = (snapshot.group(route), view) else { return 0 };
             let deadline = received.after(view.deadline(group));
-            let entry = if fetched.len() > MAX_ALIASES { None } else { self.fetch(&key, group, deadline).await };
+            let stale_at = self.stale_at(&key, group, received, deadline, now);
+            let until = stale_at.unwrap_or(deadline);
+            let entry = if fetched.len() > MAX_ALIASES { None } else { self.fetch(&key, group, until).await };
             match entry {
                 Some(entry) => fetched.push((key, entry)),
+                None if stale_at.is_some() => fetched.push((key, Arc::new(Entry::failed(Failure::Silent, now)))),
                 None => return servfail(message, client.transport(), Ede::NO_REACHABLE_AUTHORITY, out),
             }
         }

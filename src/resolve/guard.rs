@@ -6,7 +6,7 @@ use super::observe::{Event, Observer};
 use super::raw::Raw;
 use super::walk::{Link, Walk};
 use crate::view::{Blocked, GuardMode, Guarded, Verdict};
-use crate::wire::{Full, RawAnswer, Record, WireName, name_at, rtype, u16_at};
+use crate::wire::{Age, Full, RawAnswer, Record, WireName, name_at, rtype, u16_at};
 
 /// SvcParamKeys (RFC 9460 §14.3.2).
 const MANDATORY: u16 = 0;
@@ -123,7 +123,7 @@ pub(super) fn write_without_hints<R: Raw, O: Observer>(
     raw: &RawAnswer,
     from: usize,
     counted: u16,
-    age: u32,
+    age: Age,
 ) -> Result<u16, Full> {
     let mut count = 0_u16;
     walk.reply.writer.remember(crate::wire::HEADER_OCTETS);
@@ -151,7 +151,7 @@ fn write_stripped<R: Raw, O: Observer>(
     raw: &RawAnswer,
     record: &Record,
     owner: &WireName,
-    age: u32,
+    age: Age,
 ) -> Result<bool, Full> {
     let message = raw.octets();
     let Some((_, params_at)) = record.rdata_at.checked_add(2).and_then(|at| WireName::read(message, at).ok()) else {

@@ -28,7 +28,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use observe::{Event, Observer, Silence};
-pub use raw::{Held, Raw, Scratch};
+pub use raw::{Held, Overdue, Raw, Scratch};
 pub use respond::servfail;
 
 use crate::view::{Route, Snapshot};

@@ -21,6 +21,8 @@ pub enum Event<'e> {
     Verdict(NameRef<'e>, &'e Verdict<'e>),
     /// A raw answer is used.
     Raw(&'e Key, &'e Held),
+    /// A stale raw answer is used in place of a failure (R33).
+    Stale(&'e Key, &'e Held),
     /// A raw answer is needed.
     Need(&'e Key, Route),
     /// An alias of a raw answer leads to a name that the view answers, blocks or routes elsewhere.

@@ -18,11 +18,20 @@ pub struct Held {
 pub trait Raw {
     /// The answer of a key, if there is one.
     fn look_up(&self, key: &Key, now: Moment) -> Option<Held>;
+
+    /// An answer that has outlived its TTL and may serve in place of a failure (R33).
+    fn stale(&self, _: &Key, _: Moment) -> Option<Held> {
+        None
+    }
 }
 
 impl Raw for Cache {
     fn look_up(&self, key: &Key, now: Moment) -> Option<Held> {
         Cache::look_up(self, key, now).map(|entry| Held { entry, fresh: false })
+    }
+
+    fn stale(&self, key: &Key, now: Moment) -> Option<Held> {
+        self.look_up_stale(key, now).map(|entry| Held { entry, fresh: false })
     }
 }
 
@@ -41,5 +50,28 @@ impl Raw for Scratch<'_> {
             Some((_, entry)) => Some(Held { entry: Arc::clone(entry), fresh: true }),
             None => Raw::look_up(self.cache, key, now),
         }
+    }
+
+    fn stale(&self, key: &Key, now: Moment) -> Option<Held> {
+        Raw::stale(self.cache, key, now)
+    }
+}
+
+/// A scratch at the client's timer (R33): what is not at hand counts as failed, so that something stale may serve.
+pub struct Overdue<'a> {
+    /// What is at hand.
+    pub scratch: Scratch<'a>,
+    /// The failure that stands for the rest.
+    pub failure: &'a Arc<Entry>,
+}
+
+impl Raw for Overdue<'_> {
+    fn look_up(&self, key: &Key, now: Moment) -> Option<Held> {
+        let own = self.scratch.look_up(key, now);
+        own.or_else(|| Some(Held { entry: Arc::clone(self.failure), fresh: true }))
+    }
+
+    fn stale(&self, key: &Key, now: Moment) -> Option<Held> {
+        self.scratch.stale(key, now)
     }
 }

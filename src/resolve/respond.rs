@@ -1,7 +1,9 @@
 //! The reply: header bits, sections, truncation, OPT and extended errors (R9, R10, R26). Every transport's replies are
 //! finished here.
 
-use crate::wire::{Ede, Full, HEADER_OCTETS, Header, NameRef, Query, RawAnswer, Record, Records, Template, Writer};
+use crate::wire::{
+    Age, Ede, Full, HEADER_OCTETS, Header, NameRef, Query, RawAnswer, Record, Records, Template, Writer,
+};
 use crate::wire::{MAX_ALIASES, flags, opt_octets, put, rcode};
 
 use super::{MAX_OCTETS, MAX_UDP_OCTETS, Transport};
@@ -170,7 +172,7 @@ impl<'b> Reply<'b> {
         from: usize,
         to: usize,
         count: u16,
-        age: u32,
+        age: Age,
     ) -> Result<(), Full> {
         if self.writer.len() == from && self.is_prefix_of(raw, from) {
             return raw.copy_in_place(&mut self.writer, from, to, age);
@@ -190,7 +192,7 @@ impl<'b> Reply<'b> {
     }
 
     /// Writes one record of a raw answer anew.
-    pub(super) fn raw_record(&mut self, raw: &RawAnswer, record: &Record, age: u32) -> Result<(), Full> {
+    pub(super) fn raw_record(&mut self, raw: &RawAnswer, record: &Record, age: Age) -> Result<(), Full> {
         self.writer.copy(raw.octets(), record, record.ttl().aged(age)).map(|_| ())
     }
 

@@ -5,7 +5,7 @@ use super::observe::{Event, Observer};
 use super::raw::{Held, Raw};
 use super::respond::{Place, Reply};
 use crate::view::{Blocked, Route, Snapshot, Special, Verdict, View};
-use crate::wire::{CLASS_IN, Ede, End, Failure, Full, HEADER_OCTETS, Key, MAX_ALIASES, Moment, NameRef, Query};
+use crate::wire::{Age, CLASS_IN, Ede, End, Failure, Full, HEADER_OCTETS, Key, MAX_ALIASES, Moment, NameRef, Query};
 use crate::wire::{RawAnswer, Step, Template, Ttl, WireName, flags, name_at, rcode, rtype};
 use crate::zone::{Endpoint, EndpointRecord, Match, Node, Zone, synthetic_soa};
 
@@ -272,11 +272,18 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
             return Next::End(Ended::Need(key, route));
         };
         self.observer.note(Event::Raw(&key, &held));
+        let mut held = held;
+        let mut age = if held.fresh { Age::Seconds(0) } else { Age::Seconds(held.entry.age(self.now)) };
         if let End::Failed(failure) = held.entry.raw().end() {
-            return Next::End(Ended::Failed(Some(failure_error(failure, held.fresh))));
+            let Some(stale) = self.raw.stale(&key, self.now) else {
+                return Next::End(Ended::Failed(Some(failure_error(failure, held.fresh))));
+            };
+            // R33: in place of a failure, and said so.
+            self.observer.note(Event::Stale(&key, &stale));
+            self.error(Ede::STALE);
+            (held, age) = (stale, Age::Stale);
         }
         self.upstream_errors(held.entry.raw());
-        let age = if held.fresh { 0 } else { held.entry.age(self.now) };
         if self.reply.is_empty() && self.is_plain(&held, name) {
             return self.whole(held.entry.raw(), age, name);
         }
@@ -310,7 +317,7 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
     }
 
     /// A raw answer that may be cut, guarded or continued.
-    fn shape(&mut self, raw: &RawAnswer, age: u32, name: &WireName, route: Route) -> Next {
+    fn shape(&mut self, raw: &RawAnswer, age: Age, name: &WireName, route: Route) -> Next {
         let mut from = raw.question_end();
         let mut counted = 0_u16;
         for step in raw.steps() {
@@ -345,7 +352,7 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
     }
 
     /// Writes the records of one alias of a raw answer.
-    fn prefix(&mut self, raw: &RawAnswer, step: &Step, from: usize, counted: u16, age: u32) -> Result<(), Full> {
+    fn prefix(&mut self, raw: &RawAnswer, step: &Step, from: usize, counted: u16, age: Age) -> Result<(), Full> {
         let count = step.count.saturating_sub(counted);
         let place = self.reply.place();
         let start = self.reply.writer.len();
@@ -372,7 +379,7 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
     }
 
     /// What is left of a raw answer behind its aliases: data or a negative end.
-    fn tail(&mut self, raw: &RawAnswer, from: usize, counted: u16, age: u32, name: &WireName) -> Next {
+    fn tail(&mut self, raw: &RawAnswer, from: usize, counted: u16, age: Age, name: &WireName) -> Next {
         if let Some(withheld) = guard::withheld(self, raw, from, counted) {
             return self.withhold(withheld);
         }
@@ -384,7 +391,7 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
     }
 
     /// A whole raw answer that no view shapes.
-    fn whole(&mut self, raw: &RawAnswer, age: u32, name: &WireName) -> Next {
+    fn whole(&mut self, raw: &RawAnswer, age: Age, name: &WireName) -> Next {
         self.reply.piece(false, raw.is_authentic());
         let end = raw.octets().len();
         if raw.question_end() == self.reply.question_end()
@@ -399,7 +406,7 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
     }
 
     /// The records of a raw answer from octet `from` on, with truncation (R9) and R19.
-    fn rest(&mut self, raw: &RawAnswer, from: usize, counted: u16, age: u32) -> Next {
+    fn rest(&mut self, raw: &RawAnswer, from: usize, counted: u16, age: Age) -> Next {
         let count = raw.answers().saturating_sub(counted);
         let place = self.reply.place();
         if self.reply.raw_records(raw, from, raw.answer_end(), count, age).is_ok() {
@@ -421,7 +428,7 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
     }
 
     /// Whole RRsets in order as long as they fit; then TC.
-    fn fitting(&mut self, raw: &RawAnswer, from: usize, count: u16, age: u32) {
+    fn fitting(&mut self, raw: &RawAnswer, from: usize, count: u16, age: Age) {
         self.reply.set_truncated();
         self.reply.writer.remember(HEADER_OCTETS);
         let mut set = (self.reply.place(), WireName::ROOT, 0_u16);
@@ -443,7 +450,7 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
     }
 
     /// The authority section; of a positive answer it is left out where it does not fit, a negative one then gets TC.
-    fn authority(&mut self, raw: &RawAnswer, age: u32) {
+    fn authority(&mut self, raw: &RawAnswer, age: Age) {
         let place = self.reply.place();
         let (from, to) = (raw.answer_end(), raw.octets().len());
         match self.reply.raw_records(raw, from, to, raw.authorities(), age) {
@@ -468,7 +475,7 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
         Next::End(Ended::With(rcode::NOERROR))
     }
 
-    fn without_hints(&mut self, raw: &RawAnswer, from: usize, counted: u16, age: u32) -> Next {
+    fn without_hints(&mut self, raw: &RawAnswer, from: usize, counted: u16, age: Age) -> Next {
         let place = self.reply.place();
         match guard::write_without_hints(self, raw, from, counted, age) {
             Ok(0) => {

@@ -77,6 +77,7 @@ impl Observer for Audit<'_> {
                 _ => {}
             },
             Event::Raw(..) | Event::Cut(_) => {}
+            Event::Stale(..) => self.counters.stale.increment(),
             Event::Need(..) => self.counters.misses.increment(),
             Event::NoView => self.counters.no_view.increment(),
             Event::Malformed(_) => self.counters.malformed.increment(),

@@ -24,6 +24,7 @@ pub(super) struct Held {
     pub(super) listener: usize,
     pub(super) client: Client,
     pub(super) received: Moment,
+    pub(super) deadline: Moment,
     /// What was fetched for it so far.
     pub(super) fetched: Vec<(Key, Arc<Entry>)>,
 }
@@ -70,6 +71,7 @@ impl HeldQueries {
                     listener: 0,
                     client: arrival.client,
                     received: now,
+                    deadline,
                     fetched: Vec::new(),
                 });
                 (self.slots.len() - 1) as u32
@@ -81,9 +83,14 @@ impl HeldQueries {
         held.message.clear();
         held.message.extend_from_slice(arrival.message);
         (held.peer, held.local, held.listener) = (arrival.peer, arrival.local, arrival.listener);
-        (held.client, held.received) = (arrival.client, now);
+        (held.client, held.received, held.deadline) = (arrival.client, now, deadline);
         self.deadlines.push(Reverse((deadline, slot, held.serial)));
         Some(Ticket { worker: self.worker, slot, serial: held.serial })
+    }
+
+    /// Has a query looked at before its deadline, for something stale (R33).
+    pub(super) fn wake(&mut self, ticket: Ticket, at: Moment) {
+        self.deadlines.push(Reverse((at, ticket.slot, ticket.serial)));
     }
 
     /// A held query; none when it was answered meanwhile.
@@ -105,8 +112,8 @@ impl HeldQueries {
         self.deadlines.peek().map(|Reverse((at, _, _))| *at)
     }
 
-    /// A query whose deadline has come.
-    pub(super) fn expired(&mut self, now: Moment) -> Option<Ticket> {
+    /// A query whose deadline or earlier waking has come.
+    pub(super) fn due(&mut self, now: Moment) -> Option<Ticket> {
         while let Some(Reverse((at, slot, serial))) = self.deadlines.peek().copied() {
             let ticket = Ticket { worker: self.worker, slot, serial };
             let open = self.get_mut(ticket).is_some();

@@ -120,6 +120,7 @@ impl Server {
             snapshot: ArcSwap::from_pointee(snapshot),
             cache: Cache::new(settings.cache_octets, settings.limits),
             pending: Pending::default(),
+            servers: Arc::clone(&servers),
             workers: mailboxes,
             clock: Clock::default(),
         });

@@ -21,10 +21,10 @@ use super::socket::{BATCH, Inbox, Outbox, Peer};
 use crate::cache::Entry;
 use crate::metrics::Counters;
 use crate::resolve::general::Shared;
-use crate::resolve::{Client, Outcome, Scratch, Transport, contained, servfail};
+use crate::resolve::{Client, Outcome, Overdue, Scratch, Transport, contained, servfail};
 use crate::upstream::{Asked, Exchanges, Finished, Mailbox, Messages, Servers, Streams, Ticket, Waiter};
 use crate::view::{Route, Snapshot};
-use crate::wire::{Ede, Key, MAX_ALIASES, Moment};
+use crate::wire::{Ede, Failure, Header, Key, MAX_ALIASES, Moment, rcode};
 
 /// Tokens: mail, then listeners, then upstream sockets.
 const MAIL: Token = Token(0);
@@ -89,6 +89,8 @@ pub(super) struct Worker {
     again: Vec<Token>,
     counters: Arc<Counters>,
     seen: Arc<AtomicU64>,
+    /// What stands for an answer that has not come at the client's timer.
+    silent: Arc<Entry>,
     /// Until when what is held may be finished.
     stops: Option<Moment>,
     ends: bool,
@@ -123,6 +125,7 @@ impl Worker {
             again: Vec::new(),
             counters: Arc::clone(&counters),
             seen: Arc::clone(&seen),
+            silent: Arc::new(Entry::failed(Failure::Silent, shared.clock.now())),
             stops: None,
             ends: false,
         };
@@ -161,7 +164,7 @@ impl Worker {
             }
             self.exchanges.expire(self.poll.registry(), now, &mut self.ended);
             self.settle(&current, now);
-            self.expire(now);
+            self.expire(&current, now);
             self.flush();
             let idle = self.ends && self.held.len() == 0 && self.again.is_empty();
             if self.stops.is_some_and(|stops| idle || now >= stops) {
@@ -313,6 +316,12 @@ impl Worker {
     /// Has a key asked for a held query, or joins whoever asks it.
     fn need(&mut self, snapshot: &Snapshot, ticket: Ticket, key: &Key, route: Route, now: Moment) {
         let Some(group) = snapshot.group(route) else { return };
+        if let Some(held) = self.held.get_mut(ticket) {
+            let (received, deadline) = (held.received, held.deadline);
+            if let Some(at) = self.shared.stale_at(key, group, received, deadline, now) {
+                self.held.wake(ticket, at);
+            }
+        }
         if !self.shared.pending.join(key, Waiter::Held(ticket)) {
             return;
         }
@@ -380,11 +389,11 @@ impl Worker {
         self.reply(ticket, index, length);
     }
 
-    /// The deadlines of held queries.
-    fn expire(&mut self, now: Moment) {
-        while let Some(ticket) = self.held.expired(now) {
-            self.counters.late.increment();
+    /// The deadlines of held queries, and their earlier wakings for something stale.
+    fn expire(&mut self, snapshot: &Snapshot, now: Moment) {
+        while let Some(ticket) = self.held.due(now) {
             let Some(held) = self.held.get_mut(ticket) else { continue };
+            let late = held.deadline <= now;
             let Some(index) = self.listeners.iter().position(|listener| listener.id == held.listener) else {
                 self.held.release(ticket);
                 continue;
@@ -394,8 +403,22 @@ impl Worker {
             }
             let Some(held) = self.held.get_mut(ticket) else { continue };
             let out = self.listeners[index].outbox.buffer();
-            let length = servfail(&held.message, Transport::Udp, Ede::NO_REACHABLE_AUTHORITY, out);
-            self.reply(ticket, index, length);
+            if late {
+                self.counters.late.increment();
+                let length = servfail(&held.message, Transport::Udp, Ede::NO_REACHABLE_AUTHORITY, out);
+                self.reply(ticket, index, length);
+                continue;
+            }
+            let scratch = Scratch { cache: &self.shared.cache, fetched: &held.fetched };
+            let raw = Overdue { scratch, failure: &self.silent };
+            let mut audit = Audit::new(&self.counters, &held.client, snapshot, now, true);
+            let outcome = contained(&held.message, &held.client, snapshot, &raw, now, out, &mut audit);
+            // A failure is no reason to give up before the deadline.
+            if let Outcome::Reply(length) = outcome
+                && Header::read(out).is_ok_and(|header| header.rcode() != rcode::SERVFAIL)
+            {
+                self.reply(ticket, index, length);
+            }
         }
     }
 

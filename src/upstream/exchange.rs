@@ -351,7 +351,8 @@ impl<T: Send + 'static> Exchanges<T> {
             return false;
         };
         let state = &exchange.states[server];
-        if !state.take_place(exchange.group.most_in_flight(target)) {
+        let (most, per_second) = (exchange.group.most_in_flight(target), exchange.group.most_per_second(target));
+        if !state.take_place(most, per_second, now) {
             return false;
         }
         let with_opt = with_opt && !state.lacks_opt();

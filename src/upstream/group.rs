@@ -109,6 +109,11 @@ impl Group {
         self.max_in_flight.unwrap_or(if server.address.ip() == PLATFORM { 150 } else { 5_000 })
     }
 
+    /// The most questions that a server is sent in a second: as written, else by what it is (R31).
+    pub fn most_per_second(&self, server: &Server) -> Option<u32> {
+        self.max_qps.or((server.address.ip() == PLATFORM).then_some(900))
+    }
+
     /// How long a client of the group waits for its reply unless its view says so: the timeout less 200 ms (R27).
     pub fn reply_within(&self) -> Duration {
         self.timeout.saturating_sub(Duration::from_millis(200)).max(Duration::from_millis(100))

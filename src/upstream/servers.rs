@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use hashbrown::HashMap;
 
+use super::Group;
 use crate::wire::Moment;
 
 /// Tries in a row without a reply after which a server counts as down (R29).
@@ -29,6 +30,8 @@ pub struct ServerState {
     /// When it was last tried while down, in milliseconds.
     probed: AtomicU64,
     in_flight: AtomicU32,
+    /// The second in the upper half, the questions sent in it in the lower.
+    turns: AtomicU64,
     /// Replies over TCP in a row that did not echo QNAME's case (R30).
     other_case: AtomicU32,
     /// Until when its case is not mixed, in milliseconds.
@@ -110,14 +113,25 @@ impl ServerState {
         now.millis() < self.plain_case_until.load(Relaxed)
     }
 
-    /// Takes one of `most` places for an open question.
-    pub fn take_place(&self, most: u32) -> bool {
+    /// Takes one of `most` places for an open question, and one of those of this second (R31).
+    pub fn take_place(&self, most: u32, per_second: Option<u32>, now: Moment) -> bool {
         let open = self.in_flight.fetch_add(1, Relaxed);
-        if open >= most {
+        if open >= most || !self.take_turn(per_second, now) {
             self.in_flight.fetch_sub(1, Relaxed);
             return false;
         }
         true
+    }
+
+    /// Counts a question of this second, unless there are `most` already.
+    fn take_turn(&self, most: Option<u32>, now: Moment) -> bool {
+        let Some(most) = most else { return true };
+        let second = now.millis() / 1_000;
+        let taken = self.turns.fetch_update(Relaxed, Relaxed, |turns| {
+            let count = if turns >> 32 == second { turns & u64::from(u32::MAX) } else { 0 };
+            (count < u64::from(most)).then_some(second << 32 | (count + 1))
+        });
+        taken.is_ok()
     }
 
     /// Gives a place back.
@@ -158,6 +172,11 @@ impl Servers {
     pub fn state(&self, address: SocketAddr) -> Arc<ServerState> {
         let mut states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(states.entry(address).or_default())
+    }
+
+    /// Whether every server of a group is down.
+    pub fn are_down(&self, group: &Group) -> bool {
+        group.servers.iter().all(|server| self.state(server.address).is_down())
     }
 }
 
@@ -211,11 +230,16 @@ mod tests {
     #[test]
     fn r31_places_are_counted() {
         let state = ServerState::default();
-        assert!(state.take_place(2) && state.take_place(2));
-        assert!(!state.take_place(2));
-        assert!(state.take_place(9));
+        let at = Moment::from_millis;
+        assert!(state.take_place(2, None, at(0)) && state.take_place(2, None, at(0)));
+        assert!(!state.take_place(2, None, at(0)));
+        assert!(state.take_place(9, None, at(0)));
         state.give_place();
         state.give_place();
-        assert!(state.take_place(2));
+        assert!(state.take_place(2, None, at(0)));
+        let state = ServerState::default();
+        let sent = (0..10).filter(|_| state.take_place(99, Some(3), at(5_400))).count();
+        assert_eq!((sent, state.in_flight()), (3, 3), "three a second, and no place lost");
+        assert!(state.take_place(99, Some(3), at(6_000)));
     }
 }

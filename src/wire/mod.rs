@@ -44,7 +44,7 @@ pub use query::{Query, Question};
 pub use raw::{End, Failure, RawAnswer, Step};
 pub use record::{Record, Records, name_at, skip_name};
 pub use template::Template;
-pub use ttl::{Moment, Ttl};
+pub use ttl::{Age, Moment, Ttl};
 pub use types::{RecordType, rtype};
 
 /// Octets of a message header (RFC 1035 §4.1.1).

@@ -1,7 +1,7 @@
 //! `RawAnswer`: what an upstream said to one question, put in order once (R24) and never shaped by a view (R2).
 
 use super::record::{Records, name_at};
-use super::{Full, HEADER_OCTETS, Header, Ttl, WireName, Writer, flags, rcode, u32_at};
+use super::{Age, Full, HEADER_OCTETS, Header, Ttl, WireName, Writer, flags, rcode, u32_at};
 
 /// How a raw answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -168,11 +168,11 @@ impl RawAnswer {
     }
 
     /// Copies the octets from `from` to `to` to the same offsets of a reply to the same question, and runs the TTLs
-    /// among them down by `age` seconds. Pointers stay true, since nothing moves.
+    /// among them down by `age`. Pointers stay true, since nothing moves.
     ///
     /// # Errors
     /// [`Full`]; the writer is then as before. Also when the writer does not stand at `from`.
-    pub fn copy_in_place(&self, writer: &mut Writer<'_>, from: usize, to: usize, age: u32) -> Result<(), Full> {
+    pub fn copy_in_place(&self, writer: &mut Writer<'_>, from: usize, to: usize, age: Age) -> Result<(), Full> {
         if writer.len() != from {
             return Err(Full);
         }
@@ -196,8 +196,8 @@ impl RawAnswer {
         self.lifetime
     }
 
-    /// The lowest TTL of the records from octet `from` on, after `age` seconds.
-    pub fn least_ttl_from(&self, from: usize, age: u32) -> Option<Ttl> {
+    /// The lowest TTL of the records from octet `from` on, at this age.
+    pub fn least_ttl_from(&self, from: usize, age: Age) -> Option<Ttl> {
         let tail = self.ttls.iter().map(|at| usize::from(*at)).filter(|at| *at >= from);
         tail.filter_map(|at| u32_at(&self.octets, at).ok()).map(|bits| Ttl::from_wire(bits).aged(age)).min()
     }

@@ -25,15 +25,27 @@ impl Ttl {
         self.0
     }
 
-    /// What is left after `age` seconds, never below zero.
-    pub const fn aged(self, age: u32) -> Self {
-        Self(self.0.saturating_sub(age))
+    /// What is left at this age, never below zero; 30 s for a stale record (RFC 8767 §4).
+    pub const fn aged(self, age: Age) -> Self {
+        match age {
+            Age::Seconds(seconds) => Self(self.0.saturating_sub(seconds)),
+            Age::Stale => Self(30),
+        }
     }
 
     /// The same as a duration.
     pub const fn duration(self) -> Duration {
         Duration::from_secs(self.0 as u64)
     }
+}
+
+/// How long ago an upstream's records were had.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Age {
+    /// Whole seconds; their TTLs have run down by as many.
+    Seconds(u32),
+    /// Longer than they may live: they serve in place of a failure (R33).
+    Stale,
 }
 
 /// A point of the monotonic clock, in milliseconds since some start that all of a process shares.

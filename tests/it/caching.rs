@@ -154,8 +154,7 @@ fn d_10c_a_failure_is_kept_briefly() {
 }
 
 #[test]
-#[ignore = "`serve-stale` (R33) is not built yet"]
-fn d_10d_a_stale_answer_serves_only_a_dead_upstream() {
+fn d_10d_r33_a_stale_answer_serves_only_a_dead_upstream() {
     let moved = Instant::now();
     let script = move |_: &crate::harness::Seen| {
         let address = if moved.elapsed() < Duration::from_secs(2) { "198.51.100.1" } else { "198.51.100.2" };

@@ -87,7 +87,7 @@ fn r24_a_message_in_order_is_kept_as_it_is() {
     assert_eq!(kept(&raw), ["a.example CNAME 300", "b.example A 60", "b.example A 60"]);
     assert_eq!((raw.end(), raw.lifetime().seconds(), raw.is_authentic()), (End::Data, 60, true));
     assert_eq!(raw.target(&raw.steps()[0]).unwrap().to_string(), "b.example");
-    assert_eq!(raw.least_ttl_from(raw.question_end(), 10), Some(Ttl::from_seconds(50)));
+    assert_eq!(raw.least_ttl_from(raw.question_end(), crate::wire::Age::Seconds(10)), Some(Ttl::from_seconds(50)));
 }
 
 #[test]
