@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 
-use super::{Client, Observer, Outcome, Scratch, contained, servfail};
+use super::{Client, Observer, Outcome, Scratch, Waiting, contained, servfail};
 use crate::cache::{Cache, Entry};
 use crate::upstream::{Group, Mailbox, Messages, Pending, Servers, Waiter};
 use crate::view::Snapshot;
@@ -44,6 +44,8 @@ pub struct Shared {
     pub workers: Vec<Arc<Mailbox<Messages<Arc<Entry>>>>>,
     /// What is known of the upstream servers.
     pub servers: Arc<Servers>,
+    /// Queries that wait, by client.
+    pub waiting: Waiting,
     /// The clock.
     pub clock: Clock,
 }

@@ -22,6 +22,7 @@ mod observe;
 mod policy;
 mod raw;
 mod respond;
+mod waiting;
 mod walk;
 
 use std::net::{IpAddr, SocketAddr};
@@ -30,6 +31,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 pub use observe::{Event, Observer, Silence};
 pub use raw::{Held, Overdue, Raw, Scratch};
 pub use respond::servfail;
+pub use waiting::{MAX_WAITING, Waiting};
 
 use crate::view::{Route, Snapshot};
 use crate::wire::{Ede, Error, HEADER_OCTETS, Header, Key, Moment, Query, flags, rcode};

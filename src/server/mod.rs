@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cache::{Cache, Limits};
 use crate::metrics::Counters;
+use crate::resolve::Waiting;
 use crate::resolve::general::{Clock, Shared};
 use crate::upstream::{Mailbox, Pending, Servers, Streams};
 use crate::view::Snapshot;
@@ -120,6 +121,7 @@ impl Server {
             snapshot: ArcSwap::from_pointee(snapshot),
             cache: Cache::new(settings.cache_octets, settings.limits),
             pending: Pending::default(),
+            waiting: Waiting::default(),
             servers: Arc::clone(&servers),
             workers: mailboxes,
             clock: Clock::default(),

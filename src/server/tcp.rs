@@ -276,7 +276,7 @@ impl Connection<'_> {
         let length = match outcome {
             Outcome::Reply(length) => length,
             Outcome::Discard(_) => 0,
-            Outcome::Need(..) if self.waiting >= MAX_WAITING => {
+            Outcome::Need(..) if self.waiting >= MAX_WAITING || !shared.waiting.take(client.address()) => {
                 counters.full.increment();
                 servfail(&message, Transport::Stream, Ede::other("too many queries wait"), &mut self.reply)
             }
@@ -286,6 +286,7 @@ impl Connection<'_> {
                 self.limits.tasks.spawn(async move {
                     let mut out = vec![0; MAX_OCTETS];
                     let length = shared.answer(&message, &client, &mut out, &LaterPasses(&limits.counters)).await;
+                    shared.waiting.give(client.address());
                     let mut framed = Vec::new();
                     frame(&mut framed, out.get(..length).unwrap_or(&[]));
                     // A client that left does not mind.

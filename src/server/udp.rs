@@ -298,7 +298,12 @@ impl Worker {
                 let (peer, at) = (received.peer, received.local);
                 let arrival = Arrival { message: received.octets, peer, local: at, listener: listener.id, client };
                 let deadline = deadline(snapshot, &client, route, now);
-                match self.held.hold(&arrival, now, deadline) {
+                let place = self.shared.waiting.take(client.address());
+                let ticket = if place { self.held.hold(&arrival, now, deadline) } else { None };
+                if place && ticket.is_none() {
+                    self.shared.waiting.give(client.address());
+                }
+                match ticket {
                     Some(ticket) => self.need(snapshot, ticket, &key, route, now),
                     None => {
                         self.counters.full.increment();
@@ -367,7 +372,7 @@ impl Worker {
         let Some(held) = self.held.get_mut(ticket) else { return };
         held.fetched.push((key, entry));
         let Some(index) = self.listeners.iter().position(|listener| listener.id == held.listener) else {
-            return self.held.release(ticket);
+            return self.release(ticket);
         };
         if self.listeners[index].outbox.is_full() {
             self.flush_listener(index);
@@ -395,7 +400,7 @@ impl Worker {
             let Some(held) = self.held.get_mut(ticket) else { continue };
             let late = held.deadline <= now;
             let Some(index) = self.listeners.iter().position(|listener| listener.id == held.listener) else {
-                self.held.release(ticket);
+                self.release(ticket);
                 continue;
             };
             if self.listeners[index].outbox.is_full() {
@@ -431,7 +436,15 @@ impl Worker {
             listener.outbox.push(length, peer, local, listener.local.is_ipv6());
             self.counters.replies.increment();
         }
-        self.held.release(ticket);
+        self.release(ticket);
+    }
+
+    /// A held query has its reply, or no listener any more.
+    fn release(&mut self, ticket: Ticket) {
+        if let Some(held) = self.held.get_mut(ticket) {
+            self.shared.waiting.give(held.client.address());
+            self.held.release(ticket);
+        }
     }
 
     fn flush(&mut self) {

@@ -27,6 +27,7 @@ mod pure;
 mod reload;
 mod reverse;
 mod seeds;
+mod setups;
 mod shutdown;
 mod tcp;
 mod truncation;
