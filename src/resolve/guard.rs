@@ -103,17 +103,18 @@ fn loses_hints<R: Raw, O: Observer>(walk: &Walk<'_, '_, R, O>, raw: &RawAnswer, 
     }
     // A target of "." is the owner (RFC 9460 §2.5.2).
     let target = record.rdata_at.checked_add(2).and_then(|at| name_at(raw.octets(), at).ok());
-    // The chain goes on at the target: it counts among the names that may cross a private-link suffix.
+    let chain_crossed = crossed(walk);
+    // The target goes on where the chain ends: under a private-link suffix it crosses one itself.
     let private_link =
         |name: WireName| walk.snapshot.clouds.classify(name.as_ref()).is_some_and(|avd| avd.is_private_link());
-    let crossed = crossed(walk) || target.is_some_and(private_link);
-    let held = |name: &WireName| {
+    let target_crossed = chain_crossed || target.is_some_and(private_link);
+    let held = |name: &WireName, crossed: bool| {
         let verdict = walk.snapshot.look_up(walk.view, name.as_ref(), rtype::A);
         let owned = !matches!(verdict, Verdict::Forward { .. } | Verdict::Blocked(Blocked::Unlisted));
         owned || walk.view.guarded(walk.snapshot, name.as_ref(), crossed).is_some()
     };
-    let chain = walk.links().any(|link| name_of(walk, link).is_some_and(|name| held(&name)));
-    chain || target.is_none_or(|target| !target.as_ref().is_root() && held(&target))
+    let chain = walk.links().any(|link| name_of(walk, link).is_some_and(|name| held(&name, chain_crossed)));
+    chain || target.is_none_or(|target| !target.as_ref().is_root() && held(&target, target_crossed))
 }
 
 /// Writes an HTTPS or SVCB answer; records whose owner or target is owned or guarded leave without their hints, or not

@@ -162,27 +162,36 @@ pub fn answer<R: Raw, O: Observer>(
     let ended = walk::Walk::new(snapshot, view, &query, raw, now, &mut reply, observer).run();
     if reply.is_truncated() {
         observer.note(Event::Truncated);
+        if client.transport == Transport::Udp {
+            return fitted(message, &query, client, snapshot, raw, now, out);
+        }
     }
     match ended {
         walk::Ended::With(rcode) => Outcome::Reply(reply.end(rcode, &[])),
-        walk::Ended::Unfinished => match end_of_chain(message, client, snapshot, raw, now) {
-            Outcome::Reply(code) if code == usize::from(rcode::SERVFAIL) => Outcome::Reply(reply.fail(None)),
-            Outcome::Reply(code) => Outcome::Reply(reply.end(u16::try_from(code).unwrap_or(rcode::SERVFAIL), &[])),
-            other => other,
-        },
         walk::Ended::Failed(ede) => Outcome::Reply(reply.fail(ede)),
         walk::Ended::Need(key, route) => Outcome::Need(key, route),
     }
 }
 
-/// How a chain ends that a small reply has no room for: the RCODE in place of a length, or what is still needed. Such a
-/// reply must not hide a loop or an NXDOMAIN (R21, R23); it is rare, so the whole answer is made aside for it.
+/// A reply that does not fit: the whole answer is made aside, and as much of it as fits leaves with TC. So a small reply
+/// hides no loop, NXDOMAIN or withheld address at the end of its chain (R9, R21, R23, R25). Rare, and the only place
+/// here that allocates.
 #[cold]
-fn end_of_chain<R: Raw>(message: &[u8], client: &Client, snapshot: &Snapshot, raw: &R, now: Moment) -> Outcome {
+fn fitted<R: Raw>(
+    message: &[u8],
+    query: &Query,
+    client: &Client,
+    snapshot: &Snapshot,
+    raw: &R,
+    now: Moment,
+    out: &mut [u8],
+) -> Outcome {
     let mut whole = vec![0; MAX_OCTETS];
-    let client = Client { transport: Transport::Stream, ..*client };
-    match answer(message, &client, snapshot, raw, now, &mut whole, &mut Silence) {
-        Outcome::Reply(_) => Outcome::Reply(Header::read(&whole).map_or(0, |header| usize::from(header.rcode()))),
+    let stream = Client { transport: Transport::Stream, ..*client };
+    match answer(message, &stream, snapshot, raw, now, &mut whole, &mut Silence) {
+        Outcome::Reply(length) => {
+            Outcome::Reply(respond::fit(whole.get(..length).unwrap_or(&[]), query, client.transport, out))
+        }
         other => other,
     }
 }

@@ -4,7 +4,7 @@
 use crate::wire::{
     Age, Ede, Full, HEADER_OCTETS, Header, NameRef, Query, RawAnswer, Record, Records, Template, Writer,
 };
-use crate::wire::{MAX_ALIASES, flags, opt_octets, put, rcode};
+use crate::wire::{MAX_ALIASES, flags, opt_octets, put, rcode, rtype};
 
 use super::{MAX_OCTETS, MAX_UDP_OCTETS, Transport};
 
@@ -46,11 +46,7 @@ impl<'b> Reply<'b> {
     /// A reply to `query`, whose octets are `message`.
     #[inline(always)]
     pub(super) fn new(message: &[u8], query: &Query, transport: Transport, out: &'b mut [u8]) -> Self {
-        let limit = match (transport, query.edns) {
-            (Transport::Stream, _) => MAX_OCTETS,
-            (Transport::Udp, Some(edns)) => usize::from(edns.payload).clamp(512, MAX_UDP_OCTETS),
-            (Transport::Udp, None) => 512,
-        };
+        let limit = limit(query, transport);
         let has_opt = query.edns.is_some();
         let mut writer = Writer::new(out, limit);
         // A question takes at most 271 octets, so that it fits in the least limit.
@@ -290,6 +286,66 @@ impl<'b> Reply<'b> {
     /// What is written.
     pub(super) fn written(&self) -> &[u8] {
         self.writer.written()
+    }
+}
+
+/// As much of a whole reply as a transport's size holds (R9): first without the authority section of a positive answer,
+/// then whole RRsets in chain order with TC. A negative answer that cannot hold its SOA has TC too.
+pub(super) fn fit(whole: &[u8], query: &Query, transport: Transport, out: &mut [u8]) -> usize {
+    let Ok(header) = Header::read(whole) else { return 0 };
+    let limit = limit(query, transport);
+    let mut answers = Records::new(whole, query.question.end, header.answers);
+    let answer_records: Vec<Record> = answers.by_ref().map_while(Result::ok).collect();
+    let mut authorities = Records::new(whole, answers.at(), header.authorities);
+    let authority_records: Vec<Record> = authorities.by_ref().map_while(Result::ok).collect();
+    // Behind these the OPT record alone: whole where it fits, else without its errors.
+    let opt = whole.get(authorities.at()..).unwrap_or(&[]);
+    let bare = opt.get(..opt.len().min(opt_octets(&[]))).unwrap_or(&[]);
+    let mut writer = Writer::new(out, limit);
+    let _ = writer.octets(whole.get(..query.question.end).unwrap_or(&[]));
+    writer.remember(HEADER_OCTETS);
+    writer.set_limit(limit.saturating_sub(bare.len()));
+    let (mut kept, mut truncated) = (0_u16, false);
+    for set in answer_records.chunk_by(|one, next| same_set(whole, one, next)) {
+        let mark = writer.mark();
+        if set.iter().any(|record| writer.copy(whole, record, record.ttl()).is_err()) {
+            writer.rewind(mark);
+            truncated = true;
+            break;
+        }
+        kept = kept.saturating_add(u16::try_from(set.len()).unwrap_or(u16::MAX));
+    }
+    let mark = writer.mark();
+    let mut authorities = header.authorities;
+    if truncated || authority_records.iter().any(|record| writer.copy(whole, record, record.ttl()).is_err()) {
+        writer.rewind(mark);
+        authorities = 0;
+        truncated |= authority_records.iter().any(|record| record.rtype == rtype::SOA);
+    }
+    writer.set_limit(limit);
+    if writer.octets(opt).is_err() {
+        // Room for it was kept; its length of RDATA becomes zero.
+        let at = writer.len();
+        let _ = writer.octets(bare);
+        writer.patch(at.saturating_add(9), &[0, 0]);
+    }
+    let flags = header.flags | if truncated { flags::TC } else { 0 };
+    let header = Header { flags, answers: kept, authorities, ..header };
+    writer.patch(0, &header.octets());
+    writer.len()
+}
+
+/// Whether two records are of one RRset.
+fn same_set(message: &[u8], one: &Record, next: &Record) -> bool {
+    one.rtype == next.rtype && one.owner(message).ok() == next.owner(message).ok()
+}
+
+/// The most octets of a reply (R9).
+fn limit(query: &Query, transport: Transport) -> usize {
+    match (transport, query.edns) {
+        (Transport::Stream, _) => MAX_OCTETS,
+        (Transport::Udp, Some(edns)) => usize::from(edns.payload).clamp(512, MAX_UDP_OCTETS),
+        (Transport::Udp, None) => 512,
     }
 }
 

@@ -14,8 +14,6 @@ use crate::zone::{Endpoint, EndpointRecord, Match, Node, Zone, synthetic_soa};
 pub(super) enum Ended {
     /// The reply's sections are written; this is the RCODE.
     With(u16),
-    /// The reply is full before the chain's end, which decides the RCODE.
-    Unfinished,
     /// SERVFAIL with an empty answer.
     Failed(Option<Ede>),
     /// A raw answer is needed.
@@ -84,7 +82,8 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
             }
             match self.visit(&name, &verdict) {
                 Next::End(ended) => return ended,
-                Next::Go if self.reply.is_truncated() => return Ended::Unfinished,
+                // What leaves is made of the whole answer: the caller sees that this one is cut.
+                Next::Go if self.reply.is_truncated() => return Ended::With(rcode::NOERROR),
                 Next::Go => {}
             }
             name = match self.name() {
@@ -292,7 +291,7 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
 
     fn upstream_errors(&mut self, raw: &RawAnswer) {
         for code in raw.errors() {
-            self.reply.error(Ede::bare(code));
+            self.error(Ede::bare(code));
         }
     }
 
@@ -413,7 +412,7 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
             self.reply.count_answers(count);
         } else {
             self.reply.rewind(place);
-            self.fitting(raw, from, count, age);
+            self.reply.set_truncated();
         }
         if !self.reply.is_truncated() {
             self.authority(raw, age);
@@ -425,28 +424,6 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
             return Next::End(Ended::With(rcode::NOERROR));
         }
         Next::End(Ended::With(raw.rcode()))
-    }
-
-    /// Whole RRsets in order as long as they fit; then TC.
-    fn fitting(&mut self, raw: &RawAnswer, from: usize, count: u16, age: Age) {
-        self.reply.set_truncated();
-        self.reply.writer.remember(HEADER_OCTETS);
-        let mut set = (self.reply.place(), WireName::ROOT, 0_u16);
-        let mut pending = 0_u16;
-        for record in crate::wire::Records::new(raw.octets(), from, count).map_while(Result::ok) {
-            let owner = record.owner(raw.octets()).unwrap_or(WireName::ROOT);
-            if (owner, record.rtype) != (set.1, set.2) {
-                self.reply.count_answers(pending);
-                pending = 0;
-                set = (self.reply.place(), owner, record.rtype);
-            }
-            if self.reply.raw_record(raw, &record, age).is_err() {
-                self.reply.rewind(set.0);
-                return;
-            }
-            pending = pending.saturating_add(1);
-        }
-        self.reply.count_answers(pending);
     }
 
     /// The authority section; of a positive answer it is left out where it does not fit, a negative one then gets TC.
