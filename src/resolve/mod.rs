@@ -223,6 +223,3 @@ fn malformed<O: Observer>(header: &Header, error: Error, out: &mut [u8], observe
 pub fn is_owed_a_reply(message: &[u8]) -> bool {
     message.len() >= HEADER_OCTETS && Header::read(message).is_ok_and(|header| !header.has(flags::QR))
 }
-
-#[cfg(test)]
-mod tests;
