@@ -349,10 +349,12 @@ fn limit(query: &Query, transport: Transport) -> usize {
     }
 }
 
-/// A reply of the header alone: for what cannot be parsed, or is not answered (R6). Opcode, RD and CD are echoed.
+/// A reply of the header alone: for what cannot be parsed, or is not answered (R6). Opcode and RD are echoed; what the
+/// other flags mean is known for queries alone (RFC 8906 §3.1.4).
 pub(super) fn bare(header: &Header, code: u16, out: &mut [u8]) -> usize {
-    let kept = header.flags & (flags::OPCODE | flags::RD | flags::CD);
-    let reply = Header { id: header.id, flags: flags::QR | kept | flags::RA | code, ..Header::default() };
+    let query = if header.opcode() == 0 { flags::RA | header.flags & flags::CD } else { 0 };
+    let kept = query | header.flags & (flags::OPCODE | flags::RD);
+    let reply = Header { id: header.id, flags: flags::QR | kept | code, ..Header::default() };
     put(out, 0, &reply.octets());
     HEADER_OCTETS
 }
@@ -378,7 +380,7 @@ mod tests {
         assert_eq!(bare(&header, rcode::NOTIMP, &mut out), 12);
         let reply = Header::read(&out).unwrap();
         assert_eq!((reply.id, reply.opcode(), reply.rcode(), reply.questions), (7, 0x2800, rcode::NOTIMP, 0));
-        assert!(reply.has(flags::QR | flags::RD | flags::CD));
+        assert!(reply.has(flags::QR | flags::RD) && reply.flags & (flags::CD | flags::RA) == 0);
         assert_eq!(u32_at(&out, 4), Ok(0));
     }
 }

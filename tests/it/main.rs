@@ -13,6 +13,7 @@ mod avd;
 mod bad_input;
 mod caching;
 mod cli;
+mod compliance;
 mod config;
 mod docs;
 mod edns;
