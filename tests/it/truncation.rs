@@ -50,15 +50,18 @@ fn d_07b_the_size_is_the_clients_within_512_and_1232() {
         (Some(sized(65535)), 1232),
     ];
     for (opt, limit) in cases {
-        for (name, kind) in
+        for (name, asked) in
             [("big.public.example", kind::TXT), ("big.public.example", kind::SRV), ("some.public.example", kind::A)]
         {
-            let query = Query { opt: opt.clone(), ..Query::new(name, kind) };
+            let query = Query { opt: opt.clone(), ..Query::new(name, asked) };
             let reply = world.spoke_a().udp(&query);
-            assert!(reply.octets.len() <= limit, "{name} {kind} {opt:?}: {}", reply.octets.len());
+            assert!(reply.octets.len() <= limit, "{name} {asked} {opt:?}: {}", reply.octets.len());
             assert_eq!(reply.edns().is_some(), opt.is_some());
             let whole = world.spoke_a().tcp(&query);
-            assert_eq!(reply.tc(), whole.octets.len() > limit, "{name} {kind} {opt:?}");
+            // A reply that is written anew may be smaller than what an upstream wrote without compression.
+            assert!(!reply.tc() || whole.octets.len() > limit, "{name} {asked} {opt:?}");
+            let may_shrink = asked == kind::A;
+            assert!(reply.tc() || may_shrink || whole.octets.len() <= limit, "{name} {asked} {opt:?}");
             assert!(reply.tc() || reply.answers() == whole.answers());
         }
     }

@@ -44,6 +44,9 @@ pub(crate) struct Expected {
     pub(crate) ede: Option<Option<u16>>,
 }
 
+/// The RCODE of an opcode that is not served.
+const NOTIMP: u16 = 4;
+
 impl Expected {
     pub(crate) fn rcode(rcode: u16) -> Self {
         Self {
@@ -62,8 +65,9 @@ impl Expected {
         if reply.rcode() != self.rcode {
             return Some(format!("RCODE {} instead of {}", reply.rcode(), self.rcode));
         }
-        if !reply.ra() || reply.z() {
-            return Some("RA has to be 1 and Z 0".to_owned());
+        // NOTIMP answers no query: what RA means is known for queries alone (RFC 8906 §3.1.4).
+        if reply.ra() == (self.rcode == NOTIMP) || reply.z() {
+            return Some("RA has to be 1 but for NOTIMP, and Z 0".to_owned());
         }
         if self.aa.is_some_and(|aa| aa != reply.aa()) {
             return Some(format!("AA={}", reply.aa()));
