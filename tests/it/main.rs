@@ -28,6 +28,7 @@ mod policy;
 mod pure;
 mod reload;
 mod reverse;
+mod rules;
 mod seeds;
 mod setups;
 mod shutdown;

@@ -6,7 +6,7 @@ use crate::harness::small::{Small, public};
 use crate::harness::{Public, Script, Setup, Upstream};
 
 #[test]
-fn d_15a_private_addresses_are_reversed_from_the_views_data() {
+fn d_15a_r17_private_addresses_are_reversed_from_the_views_data() {
     let world = Small::default().start(public());
     for reply in world.spoke_a().ask_both("4.4.10.10.in-addr.arpa", kind::PTR) {
         assert_eq!(reply.answers().len(), 1, "{:?}", reply.message);
