@@ -1,4 +1,4 @@
-//! Rules that no other module has by their number: what ANY and RD=0 get, what a zone owns, the synthetic SOA.
+//! Rules that no other module has by their number: what ANY and RD=0 get, what a zone owns, and the synthetic SOA.
 
 use crate::harness::Query;
 use crate::harness::message::kind;
@@ -41,5 +41,64 @@ fn r14_a_negative_answer_of_ours_ends_in_the_synthetic_soa() {
         assert_eq!(soa.ttl, 10);
         let shown = format!("{:?}", reply.message.authorities);
         assert!(shown.contains("hubdns.invalid") && shown.contains("nobody.invalid"), "{shown}");
+    }
+}
+
+#[test]
+fn s_01_a_client_has_the_same_view_as_ipv4_and_mapped_into_ipv6() {
+    use hubdns::resolve::{Client, Transport};
+    use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+    // A fixed sequence: 200 prefixes of 8 to 32 bits below 10.0.0.0/8, each once.
+    let mut state = 7_u32;
+    let mut draw = move || {
+        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        state >> 8
+    };
+    let mut prefixes = std::collections::BTreeSet::new();
+    while prefixes.len() < 200 {
+        let length = 8 + draw() % 25;
+        let address = (10 << 24 | draw()) & (u32::MAX << (32 - length));
+        prefixes.insert((address, length));
+    }
+    let mut text = "version = 1\n[server]\nlisten = [\"127.0.0.1:5300\"]\n[[upstream]]\nname = \"u\"\nservers = [\"127.0.0.1:5301\"]\n".to_owned();
+    for (index, (address, length)) in prefixes.iter().enumerate() {
+        text += &format!("[[view]]\nname = \"v{index}\"\nnetworks = [\"{}/{length}\"]\n", Ipv4Addr::from(*address));
+    }
+    let loaded = hubdns::load::from_text("s01.toml", &text);
+    let snapshot = hubdns::view::Snapshot::build(loaded.plan.expect("a plan"));
+    let local = SocketAddr::from(([127, 0, 0, 1], 5300));
+    for (address, length) in &prefixes {
+        for client in [*address, address | (u32::MAX >> length.min(&31)), address ^ 1] {
+            let four = Ipv4Addr::from(client);
+            let of = |ip: IpAddr| {
+                let client = Client::new(SocketAddr::new(ip, 4_000), local, Transport::Udp);
+                snapshot.select(client.address(), client.local()).map(|(view, _)| view.name.to_string())
+            };
+            let holding =
+                prefixes.iter().enumerate().filter(|(_, (net, bits))| client & (u32::MAX << (32 - bits)) == *net);
+            let expected = holding.max_by_key(|(_, (_, bits))| *bits).map(|(index, _)| format!("v{index}"));
+            assert_eq!(of(four.into()), expected, "{four}");
+            assert_eq!(of(four.to_ipv6_mapped().into()), expected, "::ffff:{four}");
+        }
+    }
+}
+
+#[test]
+fn s_09_hostile_names_in_the_log_are_json_without_control_octets() {
+    let world = Small::default().start(public());
+    let guid = "0d4f2c6e-1111-4222-8333-944455556666";
+    let hostile = ["\\027[31m", "a\\010b", "quo\\\"te", "br{}ace", "\\255\\000", "new\\013line"];
+    for label in hostile {
+        // A foreign AVD name: each is told in an audit line.
+        world.spoke_a().ask(&format!("{label}.{guid}.rdbroker.wvd.microsoft.com"), kind::A);
+    }
+    world.server.wait_for_log(|line| line.contains("foreign") && line.contains("\\\\013line"));
+    let log = world.server.log();
+    let foreign: Vec<&str> = log.lines().filter(|line| line.contains("foreign")).collect();
+    assert!(foreign.len() >= hostile.len(), "{log}");
+    for line in log.lines() {
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+        let object: serde_json::Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line:?}"));
+        assert!(object.is_object());
     }
 }
