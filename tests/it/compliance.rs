@@ -1,8 +1,8 @@
-//! ISC's compliance reporter re-stated (RELIABILITY.md 2.1): the same 99 questions and the same expectations, from
+//! ISC's compliance reporter re-stated: the same 99 questions and the same expectations, from
 //! its documentation and RFC 8906, sent to the running server and judged octet by octet without any DNS library.
 //!
 //! A forwarded zone is judged as the reporter does a resolver (RD=1 always, AA must be clear), owned names as it does
-//! an authoritative server (RD as the check says, AA must be set). docs/rfcs.md says where we choose.
+//! an authoritative server (RD as the check says, AA must be set).
 
 use crate::harness::client::PATIENCE;
 use crate::harness::message::{Opt, Rr, kind, wire_name};
