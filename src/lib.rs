@@ -2,9 +2,10 @@
 //!
 //! The modules stand in floor order; a floor uses lower floors only (docs/ARCHITECTURE.md).
 
-// Floor 0: bytes, counters, the configuration's text.
+// Floor 0: bytes, sockets, counters, the configuration's text.
 pub mod config;
 pub mod metrics;
+pub mod socket;
 pub mod wire;
 
 // Floor 1: data and exchanges.

@@ -43,7 +43,7 @@ impl Entry {
     /// An entry of the outcome of an exchange that ended at `now`.
     pub fn new(mut raw: RawAnswer, now: Moment, limits: &Limits) -> Self {
         let lifetime = match raw.end() {
-            End::Failed(Failure::Capped | Failure::Full) => Duration::ZERO,
+            End::Failed(Failure::Capped | Failure::Full | Failure::Loop) => Duration::ZERO,
             End::Failed(_) => FAILURE,
             End::Negative if !raw.has_soa() => Duration::ZERO,
             End::Negative => raw.lower_ttls(limits.max_ttl.min(limits.max_negative_ttl)).duration(),

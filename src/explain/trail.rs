@@ -357,5 +357,6 @@ fn failed(failure: Failure) -> &'static str {
         Failure::Refused => "every server failed",
         Failure::Capped => "too many questions are open",
         Failure::Full => "a queue is full",
+        Failure::Loop => "the query came from the only server to ask",
     }
 }

@@ -1,5 +1,6 @@
 //! The general path: what a stream's query needs is fetched by a worker's exchange, and the core run again (R1, R27).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -57,13 +58,13 @@ const STALE_AHEAD: Duration = Duration::from_millis(200);
 
 impl Shared {
     /// The raw answer of a key, by an exchange that may be shared with others; none when the deadline came first.
-    async fn fetch(&self, key: &Key, group: &Arc<Group>, deadline: Moment) -> Option<Arc<Entry>> {
+    async fn fetch(&self, key: &Key, group: &Arc<Group>, asker: IpAddr, deadline: Moment) -> Option<Arc<Entry>> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         if self.pending.join(key, Waiter::Task(sender)) {
             // An exchange may have ended between the look-up and the joining.
             match self.cache.look_up(key, self.clock.now()) {
                 Some(entry) => self.close(key, &entry),
-                None => self.hand_over(key, group),
+                None => self.hand_over(key, group, asker),
             }
         }
         let left = deadline.since(self.clock.now());
@@ -80,7 +81,7 @@ impl Shared {
         now: Moment,
     ) -> Option<Moment> {
         self.cache.look_up_stale(key, now)?;
-        if self.servers.are_down(group) {
+        if self.servers.are_down(group, now) {
             return Some(now);
         }
         let wait = deadline.since(received).saturating_sub(STALE_AHEAD).min(STALE_TIMER);
@@ -88,11 +89,11 @@ impl Shared {
     }
 
     /// Leaves the question with a worker: the same one for equal keys.
-    fn hand_over(&self, key: &Key, group: &Arc<Group>) {
+    fn hand_over(&self, key: &Key, group: &Arc<Group>, asker: IpAddr) {
         let sum =
             key.octets().iter().fold(0_usize, |sum, octet| sum.wrapping_mul(31).wrapping_add(usize::from(*octet)));
         let worker = self.workers.get(sum.checked_rem(self.workers.len()).unwrap_or(0));
-        let message = Messages::Fetch(Box::new(*key), Arc::clone(group));
+        let message = Messages::Fetch(Box::new(*key), Arc::clone(group), Some(asker));
         if worker.is_none_or(|worker| worker.post(message).is_err()) {
             self.close(key, &Arc::new(Entry::failed(Failure::Full, self.clock.now())));
         }
@@ -138,7 +139,8 @@ impl Shared {
             let deadline = received.after(view.deadline(group));
             let stale_at = self.stale_at(&key, group, received, deadline, now);
             let until = stale_at.unwrap_or(deadline);
-            let entry = if fetched.len() > MAX_ALIASES { None } else { self.fetch(&key, group, until).await };
+            let entry =
+                if fetched.len() > MAX_ALIASES { None } else { self.fetch(&key, group, client.address(), until).await };
             match entry {
                 Some(entry) => fetched.push((key, entry)),
                 None if stale_at.is_some() => fetched.push((key, Arc::new(Entry::failed(Failure::Silent, now)))),

@@ -482,6 +482,7 @@ fn failure_error(failure: Failure, fresh: bool) -> Ede {
     match failure {
         Failure::Capped => Ede::other("too many queries wait for this upstream"),
         Failure::Full => Ede::other("too many queries wait"),
+        Failure::Loop => Ede::other("a loop of forwarders is suspected"),
         _ if !fresh => Ede::CACHED_ERROR,
         Failure::Silent => Ede::NO_REACHABLE_AUTHORITY,
         Failure::Network => Ede::NETWORK_ERROR,

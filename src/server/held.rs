@@ -5,9 +5,9 @@ use std::collections::BinaryHeap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::socket::Peer;
 use crate::cache::Entry;
 use crate::resolve::Client;
+use crate::socket::Peer;
 use crate::upstream::Ticket;
 use crate::wire::{Key, Moment};
 

@@ -2,7 +2,6 @@
 
 mod audit;
 mod held;
-pub mod socket;
 mod tcp;
 mod udp;
 
@@ -22,6 +21,7 @@ use crate::cache::{Cache, Limits};
 use crate::metrics::Counters;
 use crate::resolve::Waiting;
 use crate::resolve::general::{Clock, Shared};
+use crate::socket;
 use crate::upstream::{Mailbox, Pending, Servers, Streams};
 use crate::view::Snapshot;
 use tcp::TcpLimits;

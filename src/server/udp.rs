@@ -17,11 +17,11 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use super::WorkerHandle;
 use super::audit::Audit;
 use super::held::{Arrival, HeldQueries};
-use super::socket::{BATCH, Inbox, Outbox, Peer};
 use crate::cache::Entry;
 use crate::metrics::Counters;
 use crate::resolve::general::Shared;
 use crate::resolve::{Client, Outcome, Overdue, Scratch, Transport, contained, servfail};
+use crate::socket::{BATCH, Inbox, Outbox, Peer};
 use crate::upstream::{Asked, Exchanges, Finished, Mailbox, Messages, Servers, Streams, Ticket, Waiter};
 use crate::view::{Route, Snapshot};
 use crate::wire::{Ede, Failure, Header, Key, MAX_ALIASES, Moment, rcode};
@@ -165,6 +165,7 @@ impl Worker {
             self.exchanges.expire(self.poll.registry(), now, &mut self.ended);
             self.settle(&current, now);
             self.expire(&current, now);
+            self.ask(&current, now);
             self.flush();
             let idle = self.ends && self.held.len() == 0 && self.again.is_empty();
             if self.stops.is_some_and(|stops| idle || now >= stops) {
@@ -238,8 +239,8 @@ impl Worker {
         self.messages.take(mail);
         for message in mail.drain(..) {
             match message {
-                Messages::Fetch(key, group) => {
-                    if let Asked::Ended(finished) = self.exchanges.ask(self.poll.registry(), &key, &group, now) {
+                Messages::Fetch(key, group, asker) => {
+                    if let Asked::Ended(finished) = self.exchanges.ask(self.poll.registry(), &key, &group, asker, now) {
                         self.ended.push(*finished);
                     }
                 }
@@ -270,6 +271,7 @@ impl Worker {
             for datagram in 0..count {
                 self.datagram(snapshot, index, datagram, now);
             }
+            self.ask(snapshot, now);
             self.flush_listener(index);
             if count < BATCH {
                 return;
@@ -321,8 +323,10 @@ impl Worker {
     /// Has a key asked for a held query, or joins whoever asks it.
     fn need(&mut self, snapshot: &Snapshot, ticket: Ticket, key: &Key, route: Route, now: Moment) {
         let Some(group) = snapshot.group(route) else { return };
+        let mut asker = None;
         if let Some(held) = self.held.get_mut(ticket) {
             let (received, deadline) = (held.received, held.deadline);
+            asker = Some(held.client.address());
             if let Some(at) = self.shared.stale_at(key, group, received, deadline, now) {
                 self.held.wake(ticket, at);
             }
@@ -333,7 +337,7 @@ impl Worker {
         // Another worker's exchange may have ended between the look-up and the joining.
         if let Some(entry) = self.shared.cache.look_up(key, now) {
             self.close(key, &entry);
-        } else if let Asked::Ended(finished) = self.exchanges.ask(self.poll.registry(), key, group, now) {
+        } else if let Asked::Ended(finished) = self.exchanges.ask(self.poll.registry(), key, group, asker, now) {
             self.ended.push(*finished);
         }
     }
@@ -444,6 +448,13 @@ impl Worker {
         if let Some(held) = self.held.get_mut(ticket) {
             self.shared.waiting.give(held.client.address());
             self.held.release(ticket);
+        }
+    }
+
+    /// Sends the questions that wait, and settles what ends by it: a question that cannot be sent.
+    fn ask(&mut self, snapshot: &Snapshot, now: Moment) {
+        while self.exchanges.flush(self.poll.registry(), now, &mut self.ended) {
+            self.settle(snapshot, now);
         }
     }
 

@@ -15,8 +15,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::case::Case;
-use crate::wire::Moment;
+use super::Server;
 
 /// Questions that wait for a connection's attention.
 const QUEUE: usize = 256;
@@ -34,12 +33,8 @@ pub struct StreamReply {
     pub slot: u32,
     /// Tells a slot's exchanges apart.
     pub serial: u32,
-    /// Index of the server in its group.
-    pub server: usize,
-    /// How QNAME's letters were spelled.
-    pub(super) case: Case,
-    /// When the question was handed over.
-    pub sent: Moment,
+    /// Tells an exchange's tries apart.
+    pub number: u8,
     /// The message, its id as asked.
     pub message: io::Result<Vec<u8>>,
 }
@@ -69,13 +64,13 @@ impl Streams {
     /// Asks a server; `done` is called once, from another thread, within `budget`.
     pub fn ask(
         self: &Arc<Self>,
-        server: SocketAddr,
+        server: &Server,
         query: Vec<u8>,
         budget: Duration,
         done: impl FnOnce(io::Result<Vec<u8>>) + Send + 'static,
     ) {
         let deadline = Instant::now() + budget;
-        self.hand_over(server, Request { query, deadline, done: Box::new(done), again: false });
+        self.hand_over(server.address, Request { query, deadline, done: Box::new(done), again: false });
     }
 
     fn hand_over(self: &Arc<Self>, server: SocketAddr, request: Request) {

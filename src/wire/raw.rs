@@ -31,6 +31,8 @@ pub enum Failure {
     Capped,
     /// No exchange could be started: a queue of ours is full; never kept.
     Full,
+    /// The only servers to ask are the one that asked us (R31); never kept.
+    Loop,
 }
 
 /// One alias of the chain.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// The folders by floor, as `src/lib.rs` draws them; what lies directly in `src/`, `cli` and `demo` are the top.
 const FLOORS: [&[&str]; 7] = [
-    &["wire", "metrics", "config"],
+    &["wire", "metrics", "socket", "config"],
     &["zone", "cache", "azure", "upstream"],
     &["view"],
     &["load", "resolve"],
