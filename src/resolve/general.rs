@@ -107,6 +107,7 @@ impl Shared {
     /// Hands an entry to one who waits for it.
     pub fn deliver(&self, waiter: Waiter<Arc<Entry>>, key: &Key, entry: &Arc<Entry>) {
         match waiter {
+            Waiter::Nobody => {}
             // A client that left does not mind.
             Waiter::Task(task) => drop(task.send(Arc::clone(entry))),
             Waiter::Held(ticket) => {

@@ -270,7 +270,7 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
             self.observer.note(Event::Need(&key, route));
             return Next::End(Ended::Need(key, route));
         };
-        self.observer.note(Event::Raw(&key, &held));
+        self.observer.note(Event::Raw(&key, &held, route));
         let mut held = held;
         let mut age = if held.fresh { Age::Seconds(0) } else { Age::Seconds(held.entry.age(self.now)) };
         if let End::Failed(failure) = held.entry.raw().end() {

@@ -4,8 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use crate::metrics::Counters;
 use crate::resolve::{Client, Event, Observer};
-use crate::view::{Blocked, Snapshot, Verdict};
-use crate::wire::{Moment, NameRef};
+use crate::view::{Blocked, Route, Snapshot, Verdict};
+use crate::wire::{Key, Moment, NameRef};
 
 /// Audit lines a second of one kind; the rest is counted and said with the next line.
 const LINES_PER_SECOND: u64 = 20;
@@ -46,6 +46,8 @@ pub(super) struct Audit<'a> {
     view: usize,
     /// Whether an earlier pass has told of QNAME.
     again: bool,
+    /// A cached answer that was used near its end, to be fetched anew.
+    pub(super) refresh: Option<(Key, Route)>,
 }
 
 impl<'a> Audit<'a> {
@@ -57,7 +59,7 @@ impl<'a> Audit<'a> {
         now: Moment,
         again: bool,
     ) -> Self {
-        Self { counters, client, snapshot, now, view: usize::MAX, again }
+        Self { counters, client, snapshot, now, view: usize::MAX, again, refresh: None }
     }
 
     fn view(&self) -> &str {
@@ -76,7 +78,12 @@ impl Observer for Audit<'_> {
                 Verdict::Blocked(Blocked::Unlisted) => self.foreign(name, "blocked"),
                 _ => {}
             },
-            Event::Raw(..) | Event::Cut(_) => {}
+            Event::Raw(key, held, route) => {
+                if !held.fresh && held.entry.take_refresh(self.now) {
+                    self.refresh = Some((*key, route));
+                }
+            }
+            Event::Cut(_) => {}
             Event::Stale(..) => self.counters.stale.increment(),
             Event::Need(..) => self.counters.misses.increment(),
             Event::NoView => self.counters.no_view.increment(),

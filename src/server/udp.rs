@@ -23,8 +23,8 @@ use crate::resolve::general::Shared;
 use crate::resolve::{Client, Outcome, Overdue, Scratch, Transport, contained, servfail};
 use crate::socket::{BATCH, Inbox, Outbox, Peer};
 use crate::upstream::{Asked, Exchanges, Finished, Mailbox, Messages, Servers, Streams, Ticket, Waiter};
-use crate::view::{Route, Snapshot};
-use crate::wire::{Ede, Failure, Header, Key, MAX_ALIASES, Moment, rcode};
+use crate::view::{Route, Snapshot, Verdict};
+use crate::wire::{Ede, Failure, Header, Key, MAX_ALIASES, Moment, rcode, rtype};
 
 /// Tokens: mail, then listeners, then upstream sockets.
 const MAIL: Token = Token(0);
@@ -91,6 +91,10 @@ pub(super) struct Worker {
     seen: Arc<AtomicU64>,
     /// What stands for an answer that has not come at the client's timer.
     silent: Arc<Entry>,
+    /// When the names to keep warm are looked at next; none where there are none.
+    warm_at: Option<Moment>,
+    /// The generation of the snapshot whose names were looked at.
+    warmed: u64,
     /// Until when what is held may be finished.
     stops: Option<Moment>,
     ends: bool,
@@ -126,6 +130,8 @@ impl Worker {
             counters: Arc::clone(&counters),
             seen: Arc::clone(&seen),
             silent: Arc::new(Entry::failed(Failure::Silent, shared.clock.now())),
+            warm_at: None,
+            warmed: 0,
             stops: None,
             ends: false,
         };
@@ -163,6 +169,7 @@ impl Worker {
                 }
             }
             self.exchanges.expire(self.poll.registry(), now, &mut self.ended);
+            self.keep_warm(&current, now);
             self.settle(&current, now);
             self.expire(&current, now);
             self.ask(&current, now);
@@ -179,7 +186,7 @@ impl Worker {
         if !self.again.is_empty() {
             return Some(Duration::ZERO);
         }
-        let timers = [self.exchanges.next_timer(), self.held.next_deadline(), self.stops];
+        let timers = [self.exchanges.next_timer(), self.held.next_deadline(), self.warm_at, self.stops];
         let next = timers.into_iter().flatten().min()?;
         // A moment is a millisecond: sleep into it, not to its beginning.
         Some(next.since(self.shared.clock.now()) + Duration::from_millis(1))
@@ -290,6 +297,7 @@ impl Worker {
         let out = listener.outbox.buffer();
         let mut audit = Audit::new(&self.counters, &client, snapshot, now, false);
         let outcome = contained(received.octets, &client, snapshot, &self.shared.cache, now, out, &mut audit);
+        let refresh = audit.refresh.take();
         match outcome {
             Outcome::Reply(length) => {
                 listener.outbox.push(length, received.peer, received.local, listener.local.is_ipv6());
@@ -318,6 +326,41 @@ impl Worker {
         if self.listeners.get(index).is_some_and(|listener| listener.outbox.is_full()) {
             self.flush_listener(index);
         }
+        if let Some((key, route)) = refresh {
+            self.refresh(snapshot, &key, route, now);
+        }
+    }
+
+    /// Has a cached answer fetched anew before its end.
+    fn refresh(&mut self, snapshot: &Snapshot, key: &Key, route: Route, now: Moment) {
+        let Some(group) = snapshot.group(route) else { return };
+        if !self.shared.pending.join(key, Waiter::Nobody) {
+            return;
+        }
+        self.counters.refreshes.increment();
+        if let Asked::Ended(finished) = self.exchanges.ask(self.poll.registry(), key, group, None, now) {
+            self.ended.push(*finished);
+        }
+    }
+
+    /// Keeps the views' `keep-warm` names in the cache: the first worker looks once a second.
+    fn keep_warm(&mut self, snapshot: &Snapshot, now: Moment) {
+        if self.index != 0 || !self.warm_at.is_some_and(|at| at <= now) && self.warmed == snapshot.generation {
+            return;
+        }
+        self.warmed = snapshot.generation;
+        let mut some = false;
+        for view in &snapshot.views {
+            for (name, qtype) in view.keep_warm.iter().flat_map(|name| [(name, rtype::A), (name, rtype::AAAA)]) {
+                some = true;
+                let Verdict::Forward { route, .. } = snapshot.look_up(view, name.as_ref(), qtype) else { continue };
+                let key = Key::new(route.id, name.as_ref(), qtype, false, false);
+                if self.shared.cache.look_up(&key, now).is_none_or(|entry| entry.take_refresh(now)) {
+                    self.refresh(snapshot, &key, route, now);
+                }
+            }
+        }
+        self.warm_at = some.then(|| now.after(Duration::from_secs(1)));
     }
 
     /// Has a key asked for a held query, or joins whoever asks it.

@@ -36,4 +36,5 @@ mod tcp;
 mod truncation;
 mod types;
 mod views;
+mod warmth;
 mod zones;
