@@ -10,7 +10,7 @@ use super::{Client, Observer, Outcome, Scratch, Waiting, contained, servfail};
 use crate::cache::{Cache, Entry};
 use crate::upstream::{Group, Mailbox, Messages, Pending, Servers, Waiter};
 use crate::view::Snapshot;
-use crate::wire::{Ede, Failure, Key, MAX_ALIASES, Moment};
+use crate::wire::{Ede, Failure, Key, MAX_ALIASES, Moment, WireName};
 
 /// The process's monotonic clock.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +49,14 @@ pub struct Shared {
     pub waiting: Waiting,
     /// The clock.
     pub clock: Clock,
+    /// A name that nobody else knows: a query for it that reaches us has gone in a circle (R31).
+    pub mark: WireName,
+}
+
+/// Draws a name of two random labels, as no zone has it.
+pub fn draw_mark() -> WireName {
+    let label = || format!("{:016x}", rand::random::<u64>());
+    WireName::from_presentation(&format!("{}.{}", label(), label())).unwrap_or(WireName::ROOT)
 }
 
 /// How long a client waits before something stale serves it (R33, RFC 8767 §5).
@@ -57,6 +65,11 @@ const STALE_TIMER: Duration = Duration::from_millis(1_800);
 const STALE_AHEAD: Duration = Duration::from_millis(200);
 
 impl Shared {
+    /// Whether a key asks for our own mark.
+    pub fn is_mark(&self, key: &Key) -> bool {
+        key.name_octets() == self.mark.octets()
+    }
+
     /// The raw answer of a key, by an exchange that may be shared with others; none when the deadline came first.
     async fn fetch(&self, key: &Key, group: &Arc<Group>, asker: IpAddr, deadline: Moment) -> Option<Arc<Entry>> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
@@ -133,6 +146,10 @@ impl Shared {
             let (key, route) = match outcome {
                 Outcome::Reply(length) => return length,
                 Outcome::Discard(_) => return 0,
+                Outcome::Need(key, _) if self.is_mark(&key) => {
+                    self.servers.mark_returned(client.address());
+                    return servfail(message, client.transport(), Ede::other("a loop of forwarders"), out);
+                }
                 Outcome::Need(key, route) => (key, route),
             };
             let view = snapshot.select(client.address(), client.local());

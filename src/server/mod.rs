@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use crate::cache::{Cache, Limits};
 use crate::metrics::Counters;
 use crate::resolve::Waiting;
-use crate::resolve::general::{Clock, Shared};
+use crate::resolve::general::{Clock, Shared, draw_mark};
 use crate::socket;
 use crate::upstream::{Mailbox, Pending, Servers, Streams};
 use crate::view::Snapshot;
@@ -125,6 +125,7 @@ impl Server {
             servers: Arc::clone(&servers),
             workers: mailboxes,
             clock: Clock::default(),
+            mark: draw_mark(),
         });
         let mut server = Self {
             shared: Arc::clone(&shared),

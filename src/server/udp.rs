@@ -22,7 +22,7 @@ use crate::metrics::Counters;
 use crate::resolve::general::Shared;
 use crate::resolve::{Client, Outcome, Overdue, Scratch, Transport, contained, servfail};
 use crate::socket::{BATCH, Inbox, Outbox, Peer};
-use crate::upstream::{Asked, Exchanges, Finished, Mailbox, Messages, Servers, Streams, Ticket, Waiter};
+use crate::upstream::{Asked, Exchanges, Finished, Group, Mailbox, Messages, Servers, Streams, Ticket, Waiter};
 use crate::view::{Route, Snapshot, Verdict};
 use crate::wire::{Ede, Failure, Header, Key, MAX_ALIASES, Moment, rcode, rtype};
 
@@ -304,6 +304,11 @@ impl Worker {
                 self.counters.replies.increment();
             }
             Outcome::Discard(_) => self.counters.discards.increment(),
+            Outcome::Need(key, _) if self.shared.is_mark(&key) => {
+                self.shared.servers.mark_returned(client.address());
+                let length = servfail(received.octets, Transport::Udp, LOOP, listener.outbox.buffer());
+                listener.outbox.push(length, received.peer, received.local, listener.local.is_ipv6());
+            }
             Outcome::Need(key, route) => {
                 let (peer, at) = (received.peer, received.local);
                 let arrival = Arrival { message: received.octets, peer, local: at, listener: listener.id, client };
@@ -345,10 +350,14 @@ impl Worker {
 
     /// Keeps the views' `keep-warm` names in the cache: the first worker looks once a second.
     fn keep_warm(&mut self, snapshot: &Snapshot, now: Moment) {
-        if self.index != 0 || !self.warm_at.is_some_and(|at| at <= now) && self.warmed == snapshot.generation {
+        let is_new = self.warmed != snapshot.generation;
+        if self.index != 0 || !is_new && self.warm_at.is_none_or(|at| at > now) {
             return;
         }
         self.warmed = snapshot.generation;
+        if is_new {
+            self.look_for_loops(snapshot, now);
+        }
         let mut some = false;
         for view in &snapshot.views {
             for (name, qtype) in view.keep_warm.iter().flat_map(|name| [(name, rtype::A), (name, rtype::AAAA)]) {
@@ -361,6 +370,21 @@ impl Worker {
             }
         }
         self.warm_at = some.then(|| now.after(Duration::from_secs(1)));
+    }
+
+    /// Sends every server a question that only we know; if it comes back, forwarders go round in a circle.
+    fn look_for_loops(&mut self, snapshot: &Snapshot, now: Moment) {
+        for group in &snapshot.groups {
+            for server in &group.servers {
+                let alone = Arc::new(Group { servers: vec![server.clone()], ..Group::clone(group) });
+                let key = Key::new(alone.route_id(), self.shared.mark.as_ref(), rtype::HINFO, false, false);
+                if self.shared.pending.join(&key, Waiter::Nobody)
+                    && let Asked::Ended(finished) = self.exchanges.ask(self.poll.registry(), &key, &alone, None, now)
+                {
+                    self.ended.push(*finished);
+                }
+            }
+        }
     }
 
     /// Has a key asked for a held query, or joins whoever asks it.
@@ -517,6 +541,8 @@ impl Worker {
     }
 }
 
+/// Our own question has come back.
+const LOOP: Ede = Ede::other("a loop of forwarders");
 /// Our own queue is full.
 const FULL: Ede = Ede::other("too many queries wait");
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::hash::BuildHasher;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -377,6 +377,24 @@ impl Servers {
         let first = name.first().map_or(0, |length| usize::from(*length) + 1);
         let parent = name.get(first..).unwrap_or(&[]);
         Parent((self.hasher.hash_one(parent) as usize % PARENTS) as u16)
+    }
+
+    /// Our own mark came back from a client. Rare: one question a server and reload goes out.
+    pub fn mark_returned(&self, client: IpAddr) {
+        self.loops.fetch_add(1, Relaxed);
+        tracing::error!(
+            %client,
+            "a loop of forwarders: a question that we sent upstream came back to us from this client; one of the \
+             upstream servers forwards to us, directly or by others"
+        );
+    }
+
+    /// What is known of every server, in the order of addresses.
+    pub fn report(&self) -> Vec<(SocketAddr, Arc<ServerState>)> {
+        let states = self.states.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut report: Vec<_> = states.iter().map(|(address, state)| (*address, Arc::clone(state))).collect();
+        report.sort_by_key(|(address, _)| *address);
+        report
     }
 
     /// A question came from the server that it would be sent to. Says so at most once a minute.

@@ -20,6 +20,7 @@ mod edns;
 mod floors;
 mod forwarding;
 mod leak_matrix;
+mod loops;
 mod names;
 mod negative;
 mod overload;

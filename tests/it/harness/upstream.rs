@@ -315,6 +315,9 @@ fn take(shared: &Shared, octets: &[u8], from: SocketAddr, transport: Transport) 
     let kind = u16::from_be_bytes([kind[0], kind[1]]);
     octets.get(12 + length + 4 - 1)?;
     let mut seen = Seen { name, kind, transport, from, octets: octets.to_vec(), earlier: 0 };
+    if is_mark(&seen) {
+        return Some((seen, Script::nxdomain("")));
+    }
     {
         let mut log = lock(&shared.seen);
         seen.earlier = log.iter().filter(|one| one.name == seen.name && one.kind == seen.kind).count();
@@ -324,6 +327,12 @@ fn take(shared: &Shared, octets: &[u8], from: SocketAddr, transport: Transport) 
     let answer = Arc::clone(&lock(&shared.answer));
     let script = answer(&seen);
     Some((seen, script))
+}
+
+/// Whether a query is the server's own look for loops of forwarders; it is no client's, so it is not counted.
+pub(crate) fn is_mark(seen: &Seen) -> bool {
+    let is_drawn = |label: &str| label.len() == 16 && label.bytes().all(|octet| octet.is_ascii_hexdigit());
+    seen.kind == 13 && seen.name.split('.').count() == 2 && seen.name.split('.').all(is_drawn)
 }
 
 fn serve_datagrams(socket: &UdpSocket, shared: &Shared) {
