@@ -89,15 +89,15 @@ impl Client {
 }
 
 /// What becomes of a query.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "a key travels on the stack: a box would be an allocation a miss")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// So many octets of the buffer are the reply.
     Reply(usize),
     /// No reply is owed.
     Discard(Discard),
-    /// This raw answer is needed; ask for it by this route and call again.
-    Need(Key, Route),
+    /// This raw answer is needed; ask for it by this route and call again. Boxed, so that what every answer returns
+    /// stays small.
+    Need(Box<Key>, Route),
 }
 
 /// Why a datagram gets no reply (R6).

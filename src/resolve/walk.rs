@@ -10,14 +10,13 @@ use crate::wire::{RawAnswer, Step, Template, Ttl, WireName, flags, name_at, rcod
 use crate::zone::{Endpoint, EndpointRecord, Match, Node, Zone, synthetic_soa};
 
 /// How a walk ended.
-#[expect(clippy::large_enum_variant, reason = "a key travels on the stack: a box would be an allocation a miss")]
 pub(super) enum Ended {
     /// The reply's sections are written; this is the RCODE.
     With(u16),
     /// SERVFAIL with an empty answer.
     Failed(Option<Ede>),
     /// A raw answer is needed.
-    Need(Key, Route),
+    Need(Box<Key>, Route),
 }
 
 /// A name of the chain: QNAME or an alias target.
@@ -44,7 +43,6 @@ pub(super) struct Walk<'w, 'b, R, O> {
 }
 
 /// What to do after a name.
-#[expect(clippy::large_enum_variant, reason = "a key travels on the stack: a box would be an allocation a miss")]
 enum Next {
     /// The chain goes on at the last link.
     Go,
@@ -73,23 +71,29 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
 
     /// Walks to the end.
     pub(super) fn run(&mut self) -> Ended {
-        let mut name = self.query.question.name;
+        let query = self.query;
+        let mut next = self.step(&query.question.name);
         loop {
-            let verdict = self.snapshot.look_up(self.view, name.as_ref(), self.qtype());
-            self.observer.note(Event::Verdict(name.as_ref(), &verdict));
-            if let Some(ended) = self.without_recursion(&verdict) {
-                return ended;
-            }
-            match self.visit(&name, &verdict) {
+            match next {
                 Next::End(ended) => return ended,
                 // What leaves is made of the whole answer: the caller sees that this one is cut.
                 Next::Go if self.reply.is_truncated() => return Ended::With(rcode::NOERROR),
                 Next::Go => {}
             }
-            name = match self.name() {
-                Some(next) => next,
+            next = match self.name() {
+                Some(name) => self.step(&name),
                 None => return Ended::Failed(None),
             };
+        }
+    }
+
+    /// Answers for one name of the chain.
+    fn step(&mut self, name: &WireName) -> Next {
+        let verdict = self.snapshot.look_up(self.view, name.as_ref(), self.qtype());
+        self.observer.note(Event::Verdict(name.as_ref(), &verdict));
+        match self.without_recursion(&verdict) {
+            Some(ended) => Next::End(ended),
+            None => self.visit(name, &verdict),
         }
     }
 
@@ -268,7 +272,7 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
         let key = Key::new(route.id, name.as_ref(), self.qtype(), self.query.dnssec_ok(), checking);
         let Some(held) = self.raw.look_up(&key, self.now) else {
             self.observer.note(Event::Need(&key, route));
-            return Next::End(Ended::Need(key, route));
+            return Next::End(Ended::Need(Box::new(key), route));
         };
         self.observer.note(Event::Raw(&key, &held, route));
         let mut held = held;

@@ -317,6 +317,7 @@ impl Core {
                 Outcome::Reply(length) => return Reply::decode(out[..length].to_vec()),
                 Outcome::Discard(_) => panic!("discarded: {query:?}"),
                 Outcome::Need(key, _) => {
+                    let key = *key;
                     let (name, _) = presentation(key.name_octets());
                     let raw = match upstream(&name, key.qtype()) {
                         Some(script) => {
