@@ -28,6 +28,7 @@ mod parity;
 mod policy;
 mod pure;
 mod reload;
+mod replay;
 mod reverse;
 mod rules;
 mod seeds;
