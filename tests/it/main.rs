@@ -15,6 +15,7 @@ mod caching;
 mod cli;
 mod compliance;
 mod config;
+mod coverage;
 mod docs;
 mod edns;
 mod floors;
