@@ -35,6 +35,7 @@ mod rules;
 mod seeds;
 mod setups;
 mod shutdown;
+mod smuggling;
 mod tcp;
 mod truncation;
 mod types;
