@@ -5,7 +5,6 @@ use super::record::{TtlRange, show as show_record};
 use super::script::{Asked, RCODES, Wanted};
 use crate::harness::Reply;
 use crate::harness::message::{Query, Rr};
-use hickory_proto::rr::rdata::opt::EdnsOption;
 use std::fmt::Display;
 
 /// What is wrong with a reply, and the script's line that says otherwise.
@@ -36,8 +35,8 @@ pub(super) fn reply(asked: &Asked, wanted: &Wanted, reply: &Reply, line: usize) 
     if want != got {
         return wrong(differs("the flags", &flags(want), &flags(got)));
     }
-    if wanted.ede != errors(reply) {
-        return wrong(differs("EDE", &format!("{:?}", wanted.ede), &format!("{:?}", errors(reply))));
+    if wanted.ede != reply.errors() {
+        return wrong(differs("EDE", &format!("{:?}", wanted.ede), &format!("{:?}", reply.errors())));
     }
     section("answer", &wanted.answers, &reply.answers(), line)?;
     section("authority", &wanted.authority, &reply.authority(), line)
@@ -64,7 +63,10 @@ fn duty(asked: &Asked, reply: &Reply) -> Option<String> {
         (edns.is_some_and(|edns| edns.flags().dnssec_ok != is_dnssec_ok(query)), "DO is not the query's"),
         (reply.options().iter().any(|code| *code != 15), "an option other than an extended error"),
         // R26: texts are ours alone, and only code 0 has one.
-        (extended(reply).iter().any(|value| value.len() > 2 && value[..2] != [0, 0]), "the text of an extended error"),
+        (
+            reply.error_values().iter().any(|value| value.len() > 2 && value[..2] != [0, 0]),
+            "the text of an extended error",
+        ),
         (reply.octets.len() > most, "larger than its transport allows"),
     ];
     faults.iter().find(|(is_fault, _)| *is_fault).map(|(_, what)| (*what).to_owned())
@@ -72,21 +74,6 @@ fn duty(asked: &Asked, reply: &Reply) -> Option<String> {
 
 fn is_dnssec_ok(query: &Query) -> bool {
     query.opt.as_ref().is_some_and(|opt| opt.dnssec_ok)
-}
-
-/// The codes of all extended errors, in order.
-fn errors(reply: &Reply) -> Vec<u16> {
-    let two = |value: &&[u8]| Some(u16::from_be_bytes([*value.first()?, *value.get(1)?]));
-    extended(reply).iter().filter_map(two).collect()
-}
-
-fn extended(reply: &Reply) -> Vec<&[u8]> {
-    let options = reply.edns().map(|edns| edns.options().options.as_slice()).unwrap_or_default();
-    let values = options.iter().filter_map(|(_, option)| match option {
-        EdnsOption::Unknown(15, value) => Some(value.as_slice()),
-        _ => None,
-    });
-    values.collect()
 }
 
 fn section(what: &str, wanted: &[(usize, Rr, TtlRange)], got: &[Rr], line: usize) -> Result<(), Wrong> {
@@ -132,5 +119,5 @@ pub(super) fn show(reply: &Reply) -> String {
     let flags: String = named.iter().filter(|(set, _)| *set).map(|(_, name)| format!(" {name}")).collect();
     let records = |list: Vec<Rr>| lines(&list.iter().map(show_record).collect::<Vec<_>>());
     let (answers, authority) = (records(reply.answers()), records(reply.authority()));
-    format!("RCODE {}{flags} EDE {:?}\nanswer:{answers}\nauthority:{authority}", reply.rcode(), errors(reply))
+    format!("RCODE {}{flags} EDE {:?}\nanswer:{answers}\nauthority:{authority}", reply.rcode(), reply.errors())
 }
