@@ -448,7 +448,7 @@ impl<T: Send + 'static> Exchanges<T> {
     ) -> Option<Finished> {
         let exchange = self.slots.get_mut(slot as usize)?.as_mut()?;
         let (serial, left) = (exchange.serial, exchange.ends.since(now));
-        let address = exchange.group.servers.get(server)?.address;
+        let target = exchange.group.servers.get(server)?.clone();
         if exchange.messages >= MAX_MESSAGES {
             exchange.failure = Failure::Refused;
             return self.advance(registry, slot, now);
@@ -459,7 +459,7 @@ impl<T: Send + 'static> Exchanges<T> {
         let length = spelled_query(&mut query, 0, &exchange.key, true, case);
         let query = query.get(..length).unwrap_or(&[]).to_vec();
         let mailbox = Arc::clone(&self.mailbox);
-        self.streams.ask(address, query, left, move |message| {
+        self.streams.ask(&target, query, left, move |message| {
             // A full mailbox loses it; the exchange then ends with its budget.
             let _ = mailbox.post(Messages::Stream(StreamReply { slot, serial, server, case, sent: now, message }));
         });

@@ -96,6 +96,11 @@ impl Trust {
     pub fn is_empty(&self) -> bool {
         self.roots.is_empty()
     }
+
+    /// As rustls wants them.
+    pub(super) fn roots(&self) -> Arc<RootCertStore> {
+        Arc::clone(&self.roots)
+    }
 }
 
 impl PartialEq for Trust {
