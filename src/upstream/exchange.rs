@@ -70,7 +70,8 @@ type States = Arc<[Arc<ServerState>]>;
 struct Try {
     /// Index into the group's servers.
     server: usize,
-    opened: Opened,
+    /// Its socket; none for a server that is asked over a stream from the start.
+    opened: Option<Opened>,
     sent: Moment,
     with_opt: bool,
     case: Case,
@@ -218,6 +219,14 @@ impl<T: Send + 'static> Exchanges<T> {
         let exchange = self.exchange(reply.slot, reply.serial)?;
         exchange.streams = exchange.streams.saturating_sub(1);
         let state = exchange.states.get(reply.server).cloned();
+        let tried = |attempt: &Try| attempt.opened.is_none() && attempt.server == reply.server;
+        let attempt = exchange.tries.iter().position(tried).map(|index| exchange.tries.swap_remove(index));
+        if let (Some(attempt), Some(state)) = (attempt, &state) {
+            state.give_place();
+            if reply.message.is_err() && !attempt.silent {
+                state.was_silent();
+            }
+        }
         match reply.message {
             Ok(message) => {
                 let judged = judge(&message, &exchange.key, reply.case.spelled(&exchange.key).octets());
@@ -238,8 +247,12 @@ impl<T: Send + 'static> Exchanges<T> {
                     }
                 }
             }
-            Err(_) => {
-                exchange.failure = Failure::Network;
+            Err(error) => {
+                exchange.failure = match error.kind() {
+                    io::ErrorKind::TimedOut => Failure::Silent,
+                    io::ErrorKind::WouldBlock => Failure::Capped,
+                    _ => Failure::Network,
+                };
                 self.advance(registry, reply.slot, now)
             }
         }
@@ -314,10 +327,12 @@ impl<T: Send + 'static> Exchanges<T> {
             if exchange.messages >= MAX_MESSAGES {
                 return;
             }
+            // A stream loses nothing: there is no sense in saying it twice.
+            let Some(opened) = attempt.opened else { continue };
             exchange.messages += 1;
             attempt.silent = false;
-            let length = spelled_query(&mut query, attempt.opened.id(), &exchange.key, attempt.with_opt, attempt.case);
-            let _ = self.sockets.send(attempt.opened, query.get(..length).unwrap_or(&[]));
+            let length = spelled_query(&mut query, opened.id(), &exchange.key, attempt.with_opt, attempt.case);
+            let _ = self.sockets.send(opened, query.get(..length).unwrap_or(&[]));
         }
     }
 
@@ -345,11 +360,7 @@ impl<T: Send + 'static> Exchanges<T> {
     /// Sends the question to one server; false when it could not be sent.
     fn try_server(&mut self, registry: &Registry, slot: u32, server: usize, with_opt: bool, now: Moment) -> bool {
         let Some(exchange) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { return false };
-        let Some(target) = exchange.group.servers.get(server).filter(|server| server.transport == Transport::Plain)
-        else {
-            exchange.failure = Failure::Network;
-            return false;
-        };
+        let Some(target) = exchange.group.servers.get(server) else { return false };
         let state = &exchange.states[server];
         let (most, per_second) = (exchange.group.most_in_flight(target), exchange.group.most_per_second(target));
         if !state.take_place(most, per_second, now) {
@@ -361,8 +372,29 @@ impl<T: Send + 'static> Exchanges<T> {
             CaseMixing::Auto if state.keeps_no_case(now) => Case::LOWER,
             CaseMixing::Auto | CaseMixing::On => self.sockets.draw_case(),
         };
+        if target.transport != Transport::Plain {
+            // Nobody but the server can answer: its letters need no mixing.
+            state.sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+            let target = target.clone();
+            let attempt = Try { server, opened: None, sent: now, with_opt, case: Case::LOWER, silent: false };
+            exchange.tries.push(attempt);
+            exchange.messages += 1;
+            exchange.streams += 1;
+            exchange.failure = Failure::Silent;
+            let (serial, left) = (exchange.serial, exchange.ends.since(now));
+            let mut query = [0; 512];
+            let length = spelled_query(&mut query, 0, &exchange.key, with_opt, Case::LOWER);
+            let mailbox = Arc::clone(&self.mailbox);
+            self.streams.ask(&target, query.get(..length).unwrap_or(&[]).to_vec(), left, move |message| {
+                let reply = StreamReply { slot, serial, server, case: Case::LOWER, sent: now, message };
+                // A full mailbox loses it; the exchange then ends with its budget.
+                let _ = mailbox.post(Messages::Stream(reply));
+            });
+            return true;
+        }
         match send(&mut self.sockets, registry, target.address, slot, &exchange.key, (with_opt, case), now) {
             Ok(opened) => {
+                let opened = Some(opened);
                 state.sent.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
                 exchange.messages += 1;
                 exchange.tries.push(Try { server, opened, sent: now, with_opt, case, silent: false });
@@ -400,7 +432,7 @@ impl<T: Send + 'static> Exchanges<T> {
             return None;
         };
         let exchange = self.slots.get_mut(slot as usize)?.as_mut()?;
-        let index = exchange.tries.iter().position(|attempt| attempt.opened == opened)?;
+        let index = exchange.tries.iter().position(|attempt| attempt.opened == Some(opened))?;
         let judged = judge(message, &exchange.key, exchange.tries[index].case.spelled(&exchange.key).octets());
         if matches!(judged, Judged::Mismatch) {
             // R30: what does not match or parse is dropped, and the wait goes on.
@@ -472,7 +504,9 @@ impl<T: Send + 'static> Exchanges<T> {
         self.sockets.failed(registry, token, &mut waiting);
         for (opened, slot) in waiting {
             let Some(exchange) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { continue };
-            let Some(index) = exchange.tries.iter().position(|attempt| attempt.opened == opened) else { continue };
+            let Some(index) = exchange.tries.iter().position(|attempt| attempt.opened == Some(opened)) else {
+                continue;
+            };
             let attempt = exchange.tries.swap_remove(index);
             exchange.failure = Failure::Network;
             exchange.states[attempt.server].was_silent();
@@ -493,7 +527,9 @@ impl<T: Send + 'static> Exchanges<T> {
             if silent && !attempt.silent {
                 state.was_silent();
             }
-            self.sockets.close(registry, attempt.opened);
+            if let Some(opened) = attempt.opened {
+                self.sockets.close(registry, opened);
+            }
         }
         Finished { key: exchange.key, raw }
     }
