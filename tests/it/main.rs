@@ -17,6 +17,7 @@ mod compliance;
 mod config;
 mod docs;
 mod edns;
+mod encrypted;
 mod floors;
 mod forwarding;
 mod leak_matrix;

@@ -1,0 +1,500 @@
+//! Encrypted upstreams: DNS over TLS and over HTTPS, to servers of our own making and to real ones.
+
+use crate::harness::hickory::Hickory;
+use crate::harness::message::{Rr, kind, wire_name};
+use crate::harness::real::Real;
+use crate::harness::reply::rcode;
+use crate::harness::server::{BINARY, run};
+use crate::harness::small::{SPOKE_A, SPOKE_B, Small, public};
+use crate::harness::tls::{Authority, Front, Identity};
+use crate::harness::{Query, Reply, Script, Seen, Server, Setup, Transport, Upstream};
+use std::net::IpAddr;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+const NAME: &str = "dns.example";
+/// The codes of extended errors: no reachable authority, network error.
+const EDE: [u16; 2] = [22, 23];
+
+fn good(seen: &Seen) -> Script {
+    Script::records(vec![Rr::host(&seen.name, 300, "198.51.100.10")])
+}
+
+/// The small world with these servers and one authority, beside the server.
+fn setup(servers: &[String], authority: &Authority, small: Small) -> Setup {
+    let upstream = format!("ca = \"ca.pem\"\n{}", small.upstream);
+    Setup::new(Small { upstream, ..small }.text(servers)).file("ca.pem", &authority.pem)
+}
+
+fn serve(servers: &[String], authority: &Authority, small: Small) -> Server {
+    setup(servers, authority, small).start()
+}
+
+fn short() -> Small {
+    Small { upstream: "timeout = \"2s\"".to_owned(), ..Small::default() }
+}
+
+fn addresses(reply: &Reply) -> Vec<String> {
+    reply.addresses().iter().map(IpAddr::to_string).collect()
+}
+
+/// Asks for a name, with OPT, and gives the reply and how long it took.
+fn ask(server: &Server, name: &str) -> (Reply, Duration) {
+    let start = Instant::now();
+    let reply = server.client(SPOKE_A).udp(&Query::new(name, kind::A).with_opt());
+    (reply, start.elapsed())
+}
+
+/// Asks for new names until one is answered; how long that took.
+fn until_answered(server: &Server, stem: &str) -> Duration {
+    let start = Instant::now();
+    for number in 0.. {
+        if ask(server, &format!("{stem}{number}.public.example")).0.rcode() == rcode::NOERROR {
+            break;
+        }
+        assert!(start.elapsed() < Duration::from_secs(5), "no answer in five seconds:\n{}", server.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    start.elapsed()
+}
+
+/// Lines of the log with a text.
+fn lines(server: &Server, text: &str) -> Vec<String> {
+    server.log().lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
+}
+
+#[test]
+fn names_are_asked_over_one_padded_connection() {
+    let authority = Authority::new();
+    let upstream = Upstream::start(good);
+    let front = Front::end(&authority.issue(NAME), upstream.address);
+    let server = serve(&[front.tls(NAME)], &authority, Small::default());
+    for number in 0..50 {
+        let name = format!("n{number}.{}.example", "x".repeat(number + 1));
+        let (reply, _) = ask(&server, &name);
+        assert_eq!(addresses(&reply), ["198.51.100.10"], "{:?}", reply.message);
+    }
+    assert_eq!((front.connections(), front.handshakes()), (1, 1), "one connection for all of them");
+    assert_eq!(front.names(), [Some(NAME.to_owned())], "the name is sent, for servers with several");
+    let seen = upstream.seen();
+    assert_eq!(seen.len(), 50);
+    for query in &seen {
+        assert_eq!(query.transport, Transport::Tcp);
+        assert_eq!(query.octets.len() % 128, 0, "{} octets", query.octets.len());
+    }
+    assert!(front.was_never_asked_in_plain());
+}
+
+#[test]
+fn questions_are_pipelined() {
+    let authority = Authority::new();
+    // Each connection of this upstream answers in turn: what is slow there is slow for all on the same connection.
+    let upstream = Upstream::start(|seen| good(seen).delay(Duration::from_millis(5)));
+    let front = Front::end(&authority.issue(NAME), upstream.address);
+    let server = serve(&[front.tls(NAME)], &authority, Small::default());
+    ask(&server, "first.public.example");
+    let client = server.client(SPOKE_A);
+    let mut session = client.connect();
+    for number in 0..20 {
+        session.send(&Query::new(&format!("n{number}.public.example"), kind::A).to_octets());
+    }
+    for _ in 0..20 {
+        let reply = Reply::decode(session.receive(Duration::from_secs(5)).expect("a reply"));
+        assert_eq!(addresses(&reply), ["198.51.100.10"]);
+    }
+    assert_eq!(front.connections(), 1, "twenty at once are not crowded");
+}
+
+/// What a view owns comes from the view, whatever an upstream says of it.
+fn owned_names_and_aliases(server: &Server, asked: impl Fn(&str) -> usize) {
+    for (source, name, expected) in [
+        (SPOKE_A, "hp1.avd.example", "10.10.4.4"),
+        (SPOKE_B, "hp1.avd.example", "10.20.4.4"),
+        ("127.0.30.9", "hp1.avd.example", "203.0.113.4"),
+        (SPOKE_A, "rdweb.avd.example", "10.10.4.7"),
+        (SPOKE_A, "www.public.example", "198.51.100.10"),
+    ] {
+        for reply in server.client(source).ask_both(name, kind::A) {
+            assert_eq!(addresses(&reply), [expected], "{source} {name}: {:?}", reply.message);
+        }
+    }
+    assert_eq!(asked("hp1.avd.example"), 1, "one raw answer, shaped for three views (R2)");
+    assert_eq!(asked("rdweb.avd.example"), 0, "an owned name is never asked");
+    let (gone, _) = ask(server, "gone.public.example");
+    assert_eq!(gone.rcode(), rcode::NXDOMAIN);
+    assert_eq!(gone.soa_owner().as_deref(), Some("public.example"), "denials keep their SOA");
+}
+
+#[test]
+fn r22_aliases_re_enter_owned_names_over_tls() {
+    let (authority, names) = (Authority::new(), public());
+    let upstream = Upstream::start(move |seen| names.answer(&seen.name, seen.kind));
+    let front = Front::end(&authority.issue(NAME), upstream.address);
+    let server = serve(&[front.tls(NAME)], &authority, Small::default());
+    owned_names_and_aliases(&server, |name| upstream.count(name));
+    assert_eq!(front.connections(), 1);
+}
+
+#[test]
+fn r22_aliases_re_enter_owned_names_over_https() {
+    let authority = Authority::new();
+    let doh = Hickory::https(&authority.issue(NAME), public());
+    let front = Front::pass(doh.address);
+    let server = serve(&[front.https(NAME)], &authority, Small::default());
+    owned_names_and_aliases(&server, |name| doh.count(name));
+    assert_eq!(front.connections(), 1, "one connection for all of them");
+    assert!(doh.had().iter().all(|(_, id, octets)| *id == 0 && octets % 128 == 0), "{:?}", doh.had());
+    assert!(front.was_never_asked_in_plain());
+}
+
+/// A real server behind a front that passes TLS through: answers, one connection, nothing in plain.
+fn real_server(real: &Real, authority: &Authority) {
+    for https in [false, true] {
+        let front = Front::pass(if https { real.https } else { real.tls });
+        let entry = if https { front.https(NAME) } else { front.tls(NAME) };
+        let server = serve(std::slice::from_ref(&entry), authority, Small::default());
+        for number in 0..40 {
+            let (reply, _) = ask(&server, &format!("n{number}.public.example"));
+            assert_eq!(addresses(&reply), ["198.51.100.7"], "https: {https}, {:?}\n{}", reply.message, server.log());
+        }
+        assert_eq!(front.connections(), 1, "https: {https}");
+        assert!(front.was_never_asked_in_plain());
+        let entry = entry.replace(NAME, "other.example");
+        let other = serve(&[entry], authority, short());
+        let (reply, _) = ask(&other, "n0.public.example");
+        assert_eq!(reply.rcode(), rcode::SERVFAIL, "its certificate is for another name");
+        other.wait_for_log(|line| line.contains("certificate-refused"));
+        assert!(front.was_never_asked_in_plain());
+    }
+}
+
+#[test]
+fn unbound_answers_over_tls_and_https_where_it_is_installed() {
+    let authority = Authority::new();
+    match Real::unbound(&authority.issue(NAME)) {
+        Some(real) => real_server(&real, &authority),
+        None => println!("unbound is not installed here; hickory's servers and ours are asked by the other tests"),
+    }
+}
+
+#[test]
+fn dnsdist_answers_over_tls_and_https_where_it_is_installed() {
+    let authority = Authority::new();
+    let upstream = Upstream::start(|seen| Script::records(vec![Rr::host(&seen.name, 300, "198.51.100.7")]));
+    match Real::dnsdist(&authority.issue(NAME), upstream.address) {
+        Some(real) => {
+            real_server(&real, &authority);
+            let seen = upstream.seen();
+            let ours = seen.iter().filter(|seen| seen.name.ends_with(".public.example"));
+            assert_eq!(ours.clone().count(), 80);
+            assert!(ours.clone().all(|seen| seen.octets.len() % 128 == 0), "it hands on what it gets, padding and all");
+        }
+        None => println!("dnsdist is not installed here; hickory's servers and ours are asked by the other tests"),
+    }
+}
+
+/// A server with an identity that must be refused: SERVFAIL, one line that says what and why, and nothing in plain.
+fn refused(identity: &Identity, trusted: &Authority, reason: &str) {
+    let upstream = Upstream::start(good);
+    let front = Front::end(identity, upstream.address);
+    let server = serve(&[front.tls(NAME)], trusted, short());
+    for number in 0..30 {
+        let (reply, took) = ask(&server, &format!("n{number}.public.example"));
+        assert_eq!(reply.rcode(), rcode::SERVFAIL, "{:?}", reply.message);
+        assert!(reply.ede().is_some_and(|code| EDE.contains(&code)), "{:?}", reply.ede());
+        assert!(took < Duration::from_millis(1_000), "{took:?}");
+    }
+    assert_eq!(
+        addresses(&server.client(SPOKE_A).ask("rdweb.avd.example", kind::A)),
+        ["10.10.4.7"],
+        "owned names go on"
+    );
+    server.wait_for_log(|line| line.contains("certificate-refused"));
+    let told = lines(&server, "certificate-refused");
+    assert_eq!(told.len(), 1, "one line for thirty questions:\n{}", server.log());
+    for part in [&front.tls(NAME), NAME, reason] {
+        assert!(told[0].contains(part), "{part} is not in {}", told[0]);
+    }
+    assert_eq!(
+        server.log().matches("\"WARN\"").count() + server.log().matches("\"ERROR\"").count(),
+        1 + missing(&server)
+    );
+    assert!(front.connections() < 20, "{} handshakes: there is a pause between them", front.connections());
+    assert_eq!((front.handshakes(), upstream.total()), (0, 0), "nothing was asked");
+    assert!(front.was_never_asked_in_plain());
+}
+
+/// Warnings that every start gives.
+fn missing(server: &Server) -> usize {
+    lines(server, "are checked but not served").len()
+}
+
+#[test]
+fn a_certificate_for_another_name_is_refused() {
+    let authority = Authority::new();
+    refused(&authority.issue("other.example"), &authority, "not valid for name");
+}
+
+#[test]
+fn a_certificate_of_another_authority_is_refused() {
+    refused(&Authority::new().issue(NAME), &Authority::new(), "UnknownIssuer");
+}
+
+#[test]
+fn a_certificate_that_has_run_out_is_refused() {
+    let authority = Authority::new();
+    refused(&authority.issue_expired(NAME), &authority, "expired");
+}
+
+#[test]
+fn a_refused_server_is_passed_over() {
+    let authority = Authority::new();
+    let upstream = Upstream::start(good);
+    let bad = Front::end(&authority.issue("other.example"), upstream.address);
+    let fine = Front::end(&authority.issue(NAME), upstream.address);
+    let server = serve(&[bad.tls(NAME), fine.tls(NAME)], &authority, short());
+    for number in 0..20 {
+        let (reply, took) = ask(&server, &format!("n{number}.public.example"));
+        assert_eq!(addresses(&reply), ["198.51.100.10"], "{:?}", reply.message);
+        assert!(took < Duration::from_millis(300), "{took:?}");
+    }
+    assert_eq!((bad.handshakes(), fine.handshakes()), (0, 1));
+}
+
+#[test]
+fn f_02_a_closed_port_is_a_servfail_at_once_or_passed_over() {
+    let authority = Authority::new();
+    let upstream = Upstream::start(good);
+    let fine = Front::end(&authority.issue(NAME), upstream.address);
+    let closed = { Front::hang().tls(NAME) };
+    let server = serve(std::slice::from_ref(&closed), &authority, short());
+    for number in 0..5 {
+        let (reply, took) = ask(&server, &format!("n{number}.public.example"));
+        assert_eq!((reply.rcode(), reply.ede()), (rcode::SERVFAIL, Some(23)), "{:?}", reply.message);
+        assert!(took < Duration::from_millis(50), "{took:?}");
+    }
+    server.wait_for_log(|line| line.contains("cannot be reached"));
+    assert_eq!(lines(&server, "cannot be reached").len(), 1, "{}", server.log());
+    let server = serve(&[closed, fine.tls(NAME)], &authority, short());
+    let (reply, took) = ask(&server, "n.public.example");
+    assert_eq!(addresses(&reply), ["198.51.100.10"]);
+    assert!(took < Duration::from_millis(300), "{took:?}");
+}
+
+#[test]
+fn f_01_a_handshake_that_stalls_is_a_servfail_in_time_or_passed_over() {
+    let authority = Authority::new();
+    let upstream = Upstream::start(good);
+    let fine = Front::end(&authority.issue(NAME), upstream.address);
+    let hanging = Front::hang();
+    for entry in [hanging.tls(NAME), hanging.https(NAME)] {
+        let server = serve(std::slice::from_ref(&entry), &authority, short());
+        let (reply, took) = ask(&server, "n.public.example");
+        assert_eq!((reply.rcode(), reply.ede()), (rcode::SERVFAIL, Some(22)), "{:?}", reply.message);
+        assert!(took < Duration::from_millis(1_900), "{took:?}");
+        let server = serve(&[entry, fine.tls(NAME)], &authority, short());
+        for number in 0..10 {
+            let (reply, took) = ask(&server, &format!("n{number}.public.example"));
+            assert_eq!(addresses(&reply), ["198.51.100.10"]);
+            assert!(took < Duration::from_millis(400), "{took:?}");
+        }
+        server.wait_for_log(|line| line.contains("cannot be reached"));
+    }
+    assert!(hanging.was_never_asked_in_plain());
+}
+
+#[test]
+fn a_server_that_comes_back_is_asked_within_the_second() {
+    let authority = Authority::new();
+    let identity = authority.issue(NAME);
+    let upstream = Upstream::start(good);
+    let front = Front::end(&identity, upstream.address);
+    let (address, entry) = (front.address, front.tls(NAME));
+    let server = serve(&[entry], &authority, short());
+    assert_eq!(ask(&server, "a.public.example").0.rcode(), rcode::NOERROR);
+    // Ended and started again between two questions: the second one finds its connection closed and makes another.
+    drop(front);
+    let front = Front::end_at(address, &identity, upstream.address);
+    let (reply, took) = ask(&server, "b.public.example");
+    assert_eq!(addresses(&reply), ["198.51.100.10"], "{:?}\n{}", reply.message, server.log());
+    assert!(took < Duration::from_millis(300), "{took:?}");
+    assert_eq!(lines(&server, "cannot be reached").len(), 0, "{}", server.log());
+    drop(front);
+    // Gone for a while: SERVFAIL, and an answer as soon as it is there again.
+    for number in 0..10 {
+        assert_eq!(ask(&server, &format!("gone{number}.public.example")).0.rcode(), rcode::SERVFAIL);
+    }
+    let front = Front::end_at(address, &identity, upstream.address);
+    let took = until_answered(&server, "back");
+    assert!(took < Duration::from_millis(1_500), "{took:?}");
+    server.wait_for_log(|line| line.contains("is reached again"));
+    drop(front);
+    // Another server in its place, with a certificate for another name, gets nothing though the first one was known.
+    let other = Front::end_at(address, &authority.issue("other.example"), upstream.address);
+    let before = upstream.total();
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(ask(&server, "other.public.example").0.rcode(), rcode::SERVFAIL);
+    assert_eq!((other.handshakes(), upstream.total()), (0, before));
+}
+
+#[test]
+fn https_is_asked_again_after_its_server_was_restarted() {
+    let authority = Authority::new();
+    let identity = authority.issue(NAME);
+    let doh = Hickory::https(&identity, public());
+    let front = Front::pass(doh.address);
+    let (address, entry) = (front.address, front.https(NAME));
+    let server = serve(&[entry], &authority, short());
+    assert_eq!(ask(&server, "www.public.example").0.rcode(), rcode::NOERROR);
+    drop(front);
+    let front = Front::pass_at(address, doh.address);
+    let (reply, took) = ask(&server, "hp1.avd.example");
+    assert_eq!(addresses(&reply), ["10.10.4.4"], "{:?}\n{}", reply.message, server.log());
+    assert!(took < Duration::from_millis(500), "{took:?}");
+    assert_eq!(front.connections(), 1);
+    assert_eq!(lines(&server, "h2 connection failed").len(), 0, "hickory's own words stay out of the log");
+}
+
+#[test]
+fn r30_a_reply_to_another_question_is_not_used() {
+    let authority = Authority::new();
+    let liar = Upstream::start(|seen| Script {
+        question: Some([wire_name("other.example").as_slice(), &[0, 1, 0, 1]].concat()),
+        ..good(seen)
+    });
+    let upstream = Upstream::start(good);
+    let identity = authority.issue(NAME);
+    let (lies, fine) = (Front::end(&identity, liar.address), Front::end(&identity, upstream.address));
+    let server = serve(&[lies.tls(NAME)], &authority, short());
+    assert_eq!(ask(&server, "n.public.example").0.rcode(), rcode::SERVFAIL);
+    let server = serve(&[lies.tls(NAME), fine.tls(NAME)], &authority, short());
+    assert_eq!(addresses(&ask(&server, "n.public.example").0), ["198.51.100.10"]);
+    // A wrong id is no reply to anything: the question waits, and another server is asked meanwhile.
+    let stranger = Upstream::start(|seen| Script { wrong_id: 1, ..good(seen) });
+    let strange = Front::end(&identity, stranger.address);
+    let server = serve(&[strange.tls(NAME), fine.tls(NAME)], &authority, short());
+    assert_eq!(addresses(&ask(&server, "n.public.example").0), ["198.51.100.10"]);
+}
+
+#[test]
+fn r29_failures_go_to_the_next_server_and_denials_do_not() {
+    let authority = Authority::new();
+    let identity = authority.issue(NAME);
+    let first = Upstream::start(|seen| match &*seen.name {
+        "no.public.example" => Script::nxdomain("public.example"),
+        _ => Script::rcode(if seen.name.starts_with('r') { 5 } else { 2 }),
+    });
+    let second = Upstream::start(good);
+    let fronts = [Front::end(&identity, first.address), Front::end(&identity, second.address)];
+    let server = serve(&fronts.each_ref().map(|front| front.tls(NAME)), &authority, short());
+    for name in ["r.public.example", "s.public.example"] {
+        assert_eq!(addresses(&ask(&server, name).0), ["198.51.100.10"], "{name}");
+    }
+    assert_eq!(ask(&server, "no.public.example").0.rcode(), rcode::NXDOMAIN);
+    assert_eq!(second.count("no.public.example"), 0);
+}
+
+#[test]
+fn a_large_answer_comes_whole() {
+    let authority = Authority::new();
+    let strings = vec!["t".repeat(250); 16];
+    let upstream = Upstream::start(move |seen| Script::records(vec![Rr::txt(&seen.name, 300, &strings)]));
+    let front = Front::end(&authority.issue(NAME), upstream.address);
+    let server = serve(&[front.tls(NAME)], &authority, Small::default());
+    let reply = server.client(SPOKE_A).tcp(&Query::new("txt.public.example", kind::TXT));
+    assert!(reply.octets.len() > 4_000, "{} octets", reply.octets.len());
+    assert_eq!(upstream.total(), 1);
+}
+
+/// Two views, two upstreams to one server, each with its own authorities.
+fn two_trusts(entry: &str) -> String {
+    format!(
+        "[[upstream]]\nname = \"a\"\nservers = [\"{entry}\"]\nca = \"a.pem\"\ntimeout = \"2s\"\n\
+         [[upstream]]\nname = \"b\"\nservers = [\"{entry}\"]\nca = \"b.pem\"\ntimeout = \"2s\"\n\
+         [[view]]\nname = \"a\"\nnetworks = [\"127.0.10.0/24\"]\nupstream = \"a\"\n\
+         [[view]]\nname = \"b\"\nnetworks = [\"127.0.20.0/24\"]\nupstream = \"b\"\n"
+    )
+}
+
+#[test]
+fn r03_other_authorities_share_neither_connection_nor_answer() {
+    let (one, two) = (Authority::new(), Authority::new());
+    let upstream = Upstream::start(good);
+    let front = Front::end(&one.issue(NAME), upstream.address);
+    let text = two_trusts(&front.tls(NAME));
+    let server = Setup::new(&*text).file("a.pem", &one.pem).file("b.pem", &two.pem).start();
+    assert_eq!(addresses(&server.client(SPOKE_A).ask("n.public.example", kind::A)), ["198.51.100.10"]);
+    let reply = server.client(SPOKE_B).ask("n.public.example", kind::A);
+    assert_eq!(reply.rcode(), rcode::SERVFAIL, "neither the connection nor the cached answer of the other");
+    // Once the same authorities stand in the other file, all is shared.
+    std::fs::write(server.path().with_file_name("b.pem"), &one.pem).expect("written");
+    server.reload(&text);
+    assert_eq!(addresses(&server.client(SPOKE_B).ask("n.public.example", kind::A)), ["198.51.100.10"]);
+    assert_eq!((front.handshakes(), upstream.total()), (1, 1));
+}
+
+#[test]
+fn check_and_explain_show_the_transport() {
+    let authority = Authority::new();
+    let upstream = Upstream::start(good);
+    let front = Front::end(&authority.issue(NAME), upstream.address);
+    let entries = [front.tls(NAME), front.https(NAME)];
+    let setup = setup(&entries, &authority, Small::default());
+    let path = setup.write(&Small { upstream: "ca = \"ca.pem\"".to_owned(), ..Small::default() }.text(&entries));
+    let path = path.to_str().expect("a path");
+    let (code, out, findings) = run(&["check", "--strict", "-c", path]);
+    assert_eq!(code, 0, "{findings}");
+    assert!(entries.iter().all(|entry| out.contains(entry)), "{out}");
+    let explain = |more: &[&str]| run(&[&["explain", "-c", path, "--client", SPOKE_A], more].concat());
+    let (code, out, errors) = explain(&["www.public.example"]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(entries.iter().all(|entry| out.contains(entry)), "{out}");
+    assert_eq!(front.connections(), 0, "it asks nobody unless it is told to");
+    let (code, out, errors) = explain(&["--ask", "--expect", "198.51.100.10", "www.public.example"]);
+    assert_eq!(code, 0, "{out}{errors}");
+    assert_eq!(front.handshakes(), 1);
+}
+
+#[test]
+fn the_system_is_believed_where_no_authority_is_named() {
+    let authority = Authority::new();
+    let upstream = Upstream::start(good);
+    let front = Front::end(&authority.issue(NAME), upstream.address);
+    let setup = Setup::new("").file("own.pem", &authority.pem).file("other.pem", &Authority::new().pem);
+    let path = setup.write(&Small::default().text(&[front.tls(NAME)]));
+    for (bundle, expected) in [("own.pem", 0), ("other.pem", 5), ("none.pem", 3)] {
+        let output = Command::new(BINARY)
+            .args(["explain", "--client", SPOKE_A, "--ask", "--expect", "198.51.100.10", "www.public.example", "-c"])
+            .arg(&path)
+            .env("SSL_CERT_FILE", path.with_file_name(bundle))
+            .output()
+            .expect("the binary runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(expected), "{bundle}: {said}");
+        assert_eq!(said.contains("H0315"), expected == 3, "{bundle}: {said}");
+    }
+    assert_eq!(upstream.total(), 1);
+}
+
+#[cfg(feature = "doq")]
+#[test]
+fn r22_aliases_re_enter_owned_names_over_quic() {
+    let authority = Authority::new();
+    let doq = Hickory::quic(&authority.issue(NAME), public());
+    let entry = format!("quic://{}#{NAME}", doq.address);
+    let server = serve(&[entry.clone()], &authority, Small::default());
+    owned_names_and_aliases(&server, |name| doq.count(name));
+    assert!(doq.had().iter().all(|(_, id, octets)| *id == 0 && octets % 128 == 0), "{:?}", doq.had());
+    let other = serve(&[entry.replace(NAME, "other.example")], &authority, short());
+    assert_eq!(ask(&other, "www.public.example").0.rcode(), rcode::SERVFAIL);
+    other.wait_for_log(|line| line.contains("certificate-refused"));
+}
+
+#[test]
+fn no_second_tls_library_is_built() {
+    let lock = include_str!("../../Cargo.lock");
+    for name in ["aws-lc-rs", "aws-lc-sys", "openssl", "openssl-sys", "native-tls", "boring", "mbedtls"] {
+        assert!(!lock.contains(&format!("name = \"{name}\"")), "{name} is in Cargo.lock");
+    }
+    assert_eq!(lock.matches("name = \"rustls\"").count(), 1);
+}
