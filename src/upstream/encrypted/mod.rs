@@ -9,6 +9,8 @@ mod connection;
 mod padding;
 mod pool;
 mod report;
+#[cfg(test)]
+mod tests;
 mod trust;
 
 use std::io;

@@ -210,7 +210,7 @@ impl Pool {
     }
 
     /// A reply came: the next pause is short again. A handshake alone is no reason for that.
-    fn replied(&self) {
+    pub(super) fn replied(&self) {
         if self.troubled.swap(false, Relaxed) {
             let mut inner = self.inner();
             inner.failures.count = 0;
@@ -262,5 +262,19 @@ impl Pool {
             inner.connections.retain(|one| !Arc::ptr_eq(one, connection));
         }
         unused
+    }
+}
+
+#[cfg(test)]
+impl Pool {
+    /// Whether a handshake is under way.
+    pub(super) fn is_connecting(&self) -> bool {
+        self.inner().connections.iter().any(|one| one.is_connecting())
+    }
+
+    /// How long no connection is made.
+    pub(super) fn pause_left(&self) -> Duration {
+        let ends = self.inner().failures.pause_ends;
+        ends.map_or(Duration::ZERO, |ends| ends.saturating_duration_since(Instant::now()))
     }
 }
