@@ -1,5 +1,6 @@
 //! Encrypted upstreams: DNS over TLS and over HTTPS, to servers of our own making and to real ones.
 
+use crate::harness::client::receive;
 use crate::harness::hickory::Hickory;
 use crate::harness::message::{Rr, kind, wire_name};
 use crate::harness::real::Real;
@@ -103,6 +104,40 @@ fn questions_are_pipelined() {
         assert_eq!(addresses(&reply), ["198.51.100.10"]);
     }
     assert_eq!(front.connections(), 1, "twenty at once are not crowded");
+}
+
+/// Four hundred questions of two clients at once, to a server that knows nobody yet.
+fn burst(server: &Server) {
+    let sockets = [SPOKE_A, SPOKE_B].map(|source| server.client(source).socket());
+    for number in 0..200 {
+        for (place, socket) in sockets.iter().enumerate() {
+            let query = Query::new(&format!("n{number}-{place}.public.example"), kind::A).to_octets();
+            socket.send(&query).expect("sent");
+        }
+    }
+    for socket in &sockets {
+        for _ in 0..200 {
+            let reply = Reply::decode(receive(socket, Duration::from_secs(5)).expect("a reply"));
+            assert_ne!(reply.rcode(), rcode::SERVFAIL, "{:?}\n{}", reply.message, server.log());
+        }
+    }
+}
+
+#[test]
+fn a_burst_is_answered_whole_over_few_connections() {
+    let authority = Authority::new();
+    let identity = authority.issue(NAME);
+    let upstream = Upstream::start(good);
+    let tls = Front::end(&identity, upstream.address);
+    burst(&serve(&[tls.tls(NAME)], &authority, Small::default()));
+    assert_eq!(upstream.total(), 400, "each was asked once");
+    let doh = Hickory::https(&identity, public());
+    let https = Front::pass(doh.address);
+    burst(&serve(&[https.https(NAME)], &authority, Small::default()));
+    assert_eq!(doh.had().len(), 400, "each was asked once");
+    for front in [tls, https] {
+        assert!((1..=4).contains(&front.connections()), "{}", front.connections());
+    }
 }
 
 /// What a view owns comes from the view, whatever an upstream says of it.

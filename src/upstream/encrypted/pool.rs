@@ -128,9 +128,9 @@ impl Pool {
         let best = usable.min_by_key(|one| (one.is_retired(), one.is_connecting(), one.open())).cloned();
         let crowded = best.as_ref().is_none_or(|one| one.is_retired() || one.open() >= self.limits.crowded);
         let paused = inner.failures.pause_ends.is_some_and(|ends| Instant::now() < ends);
-        let may_connect = !paused
-            && inner.connections.len() < self.limits.connections
-            && !inner.connections.iter().any(|one| one.is_connecting());
+        // Whoever finds room waits for the handshake that is under way; a burst that fills it needs another one.
+        let connecting = best.is_some() && inner.connections.iter().any(|one| one.is_connecting());
+        let may_connect = !paused && !connecting && inner.connections.len() < self.limits.connections;
         let made = (crowded && may_connect).then(|| self.make(&mut inner));
         let chosen = match (best, made) {
             (Some(best), Some(made)) => Some(if best.is_retired() { made } else { best }),
