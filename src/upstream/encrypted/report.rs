@@ -77,21 +77,47 @@ impl Report {
     }
 }
 
+/// What rustls begins with where a certificate does not hold; QUIC hands on its words, not its error.
+const INVALID: &str = "invalid peer certificate: ";
+
 /// Why rustls refuses a certificate, if it is that.
 fn certificate_fault(error: &NetError) -> Option<String> {
-    let tls = match error {
-        NetError::Io(error) => error.get_ref()?.downcast_ref::<rustls::Error>()?,
-        NetError::RustlsError(error) => error,
-        _ => return None,
-    };
-    match tls {
-        rustls::Error::InvalidCertificate(fault) => Some(fault.to_string()),
-        rustls::Error::NoCertificatesPresented => Some(tls.to_string()),
+    let inner = match error {
+        NetError::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>()),
+        NetError::RustlsError(error) => Some(error),
         _ => None,
+    };
+    match inner {
+        Some(rustls::Error::InvalidCertificate(fault)) => Some(fault.to_string()),
+        Some(rustls::Error::NoCertificatesPresented) => inner.map(ToString::to_string),
+        Some(_) => None,
+        None => error.to_string().split_once(INVALID).map(|(_, reason)| reason.to_owned()),
     }
 }
 
 /// A reason in one line without control characters.
 fn plain(reason: &str) -> String {
     reason.chars().take(REASON).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustls::CertificateError;
+
+    #[test]
+    fn a_refused_certificate_is_told_from_other_troubles() {
+        let of = |error: rustls::Error| certificate_fault(&std::io::Error::other(error).into());
+        assert_eq!(of(CertificateError::Revoked.into()).as_deref(), Some("Revoked"));
+        assert_eq!(of(rustls::Error::HandshakeNotComplete), None);
+        assert_eq!(certificate_fault(&NetError::Timeout), None);
+        let quic = std::io::Error::other(format!("handshake failed: {INVALID}UnknownIssuer"));
+        assert_eq!(certificate_fault(&quic.into()).as_deref(), Some("UnknownIssuer"));
+    }
+
+    #[test]
+    fn a_servers_words_are_one_short_line() {
+        assert_eq!(plain("404\r\n\u{1b}[31mred\0"), "404   [31mred ");
+        assert_eq!(plain(&"x".repeat(1_000)).len(), REASON);
+    }
 }
