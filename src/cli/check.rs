@@ -13,6 +13,7 @@ use super::Exit;
 use super::matrix::{Matrix, PRINTED};
 use crate::config::{Finding, Severity, has_errors, render};
 use crate::load::{self, Loaded};
+use crate::upstream::Group;
 use crate::view::Snapshot;
 
 /// What was asked for.
@@ -58,6 +59,7 @@ pub(super) fn run(options: &Options, result: &mut dyn Write, diagnostics: &mut d
             "ok": code == Exit::Fine,
             "findings": findings.iter().map(render::json).collect::<Vec<Value>>(),
             "files": files,
+            "upstreams": snapshot.as_ref().map(|snapshot| upstreams_json(snapshot)),
             "matrix": matrix.as_ref().map(Matrix::json),
         });
         writeln!(result, "{object:#}")?;
@@ -69,9 +71,25 @@ pub(super) fn run(options: &Options, result: &mut dyn Write, diagnostics: &mut d
     if let Some(matrix) = matrix {
         write!(result, "{}", matrix.text())?;
     }
+    if let Some(snapshot) = snapshot {
+        writeln!(result, "upstream")?;
+        for group in &snapshot.groups {
+            writeln!(result, "  {}: {}", group.name, servers(group).join(", "))?;
+        }
+    }
     let state = if code == Exit::Fine { "ok" } else { "not ok" };
     writeln!(diagnostics, "{}: {state}, {}", options.config.display(), render::summary(&findings))?;
     Ok(code)
+}
+
+/// A group's servers as they are written, the transport of each included.
+fn servers(group: &Group) -> Vec<String> {
+    group.servers.iter().map(ToString::to_string).collect()
+}
+
+/// The groups with their servers.
+fn upstreams_json(snapshot: &Snapshot) -> Value {
+    snapshot.groups.iter().map(|group| json!({ "name": &*group.name, "servers": servers(group) })).collect()
 }
 
 /// The exit code of findings.

@@ -175,11 +175,24 @@ codes! {
         "The same address, port and transport appears twice in `servers`.",
         "servers = [\"10.1.0.4\", \"10.1.0.4:53\"]", "Remove one.";
     TRANSPORT_NOT_BUILT = 312 Error, "a transport that this program does not have", "DESIGN 6",
-        "The server needs a transport that was left out when the program was built.",
-        "servers = [\"quic://9.9.9.9#dns.example\"]", "Use another transport, or a build with it.";
+        "The server needs a transport that was left out when the program was built: `quic` needs the feature `doq`.",
+        "servers = [\"quic://9.9.9.9#dns.example\"]", "Use `tls` or `https`, or a build with `--features doq`.";
     REPLY_AFTER_TIMEOUT = 313 Warning, "clients wait longer than the exchange lasts", "R27",
         "`reply-within` is not below the `timeout` of the view's upstream, so it never ends a wait.",
         "timeout = \"2s\"\nreply-within = \"4s\"", "Lower `reply-within` or leave it out.";
+    BAD_CERTIFICATES = 314 Error, "a file without usable certificates", "DESIGN 6",
+        "`ca` names a file that holds no certificate, or one that cannot be read as PEM or X.509.",
+        "ca = \"dns.key\"", "Name a PEM file with the certificates of the authorities that sign the servers' certificates.";
+    NO_AUTHORITIES = 315 Error, "no authorities to check encrypted servers against", "DESIGN 6",
+        "The upstream has encrypted servers and no `ca`, and this system has no bundle of trusted certificates.",
+        "servers = [\"tls://9.9.9.9#dns.quad9.net\"]",
+        "Set `ca`, install the system's bundle (ca-certificates), or name it in the environment as SSL_CERT_FILE.";
+    CA_UNUSED = 316 Warning, "authorities for no encrypted server", "DESIGN 6",
+        "`ca` is set in an upstream whose servers are all plain.",
+        "servers = [\"10.1.0.4\"]\nca = \"dns-ca.pem\"", "Remove `ca`, or write the servers as `tls://ip#name` or `https://name/path#ip`.";
+    PLAIN_BESIDE_ENCRYPTED = 317 Warning, "plain and encrypted servers in one upstream", "DESIGN 6",
+        "Where the encrypted server fails, or is slow, the same question goes to the plain one, for all to read.",
+        "servers = [\"tls://9.9.9.9#dns.quad9.net\", \"9.9.9.9\"]", "Give the upstream servers of one kind.";
 
     // H04: endpoints and zones
     UNKNOWN_ENDPOINT = 401 Error, "an endpoint that does not exist", "DESIGN 2",

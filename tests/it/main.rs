@@ -18,6 +18,7 @@ mod config;
 mod coverage;
 mod docs;
 mod edns;
+mod encrypted;
 mod floors;
 mod forwarding;
 mod leak_matrix;
