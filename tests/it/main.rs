@@ -16,6 +16,7 @@ mod cli;
 mod compliance;
 mod config;
 mod docs;
+mod dying;
 mod edns;
 mod floors;
 mod forwarding;
