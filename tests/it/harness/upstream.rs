@@ -78,6 +78,8 @@ pub(crate) struct Script {
     pub(crate) silent: bool,
     /// Over TCP: the connection is closed instead of answered.
     pub(crate) close: bool,
+    /// Over TCP: the connection is closed behind the reply.
+    pub(crate) close_after: bool,
     /// Added to the id of the reply.
     pub(crate) wrong_id: u16,
     /// The question section of the reply, where it is not the query's.
@@ -109,6 +111,7 @@ impl Default for Script {
             delay: Duration::ZERO,
             silent: false,
             close: false,
+            close_after: false,
             wrong_id: 0,
             question: None,
             questions: 1,
@@ -231,7 +234,7 @@ impl Upstream {
             let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a UDP port");
             let address = udp.local_addr().expect("an address");
             if let Ok(tcp) = TcpListener::bind(address) {
-                return Self::run(address, udp, tcp, Arc::new(answer));
+                return Self::run(address, udp, Some(tcp), Arc::new(answer));
             }
         }
         panic!("no port that is free over UDP and TCP");
@@ -241,10 +244,17 @@ impl Upstream {
     pub(crate) fn start_at(address: SocketAddr, answer: impl Fn(&Seen) -> Script + Send + Sync + 'static) -> Self {
         let udp = UdpSocket::bind(address).expect("the UDP port is free");
         let tcp = TcpListener::bind(address).expect("the TCP port is free");
-        Self::run(address, udp, tcp, Arc::new(answer))
+        Self::run(address, udp, Some(tcp), Arc::new(answer))
     }
 
-    fn run(address: SocketAddr, udp: UdpSocket, tcp: TcpListener, answer: Arc<Answer>) -> Self {
+    /// Starts over UDP alone, on a port that is free over TCP too: it is closed, or a test's own.
+    pub(crate) fn start_without_tcp(answer: impl Fn(&Seen) -> Script + Send + Sync + 'static) -> Self {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, super::port::free()));
+        let udp = UdpSocket::bind(address).expect("the UDP port is free");
+        Self::run(address, udp, None, Arc::new(answer))
+    }
+
+    fn run(address: SocketAddr, udp: UdpSocket, tcp: Option<TcpListener>, answer: Arc<Answer>) -> Self {
         let shared = Arc::new(Shared {
             answer: Mutex::new(answer),
             log: Mutex::default(),
@@ -256,11 +266,11 @@ impl Upstream {
         let streams = Arc::clone(&shared);
         let late = udp.try_clone().expect("a second descriptor");
         let (later, waiting) = channel();
-        let threads = vec![
+        let mut threads = vec![
             std::thread::spawn(move || serve_datagrams(&udp, &datagrams, &later)),
             std::thread::spawn(move || send_later(&late, &waiting)),
-            std::thread::spawn(move || serve_streams(&tcp, &streams)),
         ];
+        threads.extend(tcp.map(|tcp| std::thread::spawn(move || serve_streams(&tcp, &streams))));
         Self { address, shared, threads }
     }
 
@@ -422,6 +432,9 @@ fn serve_stream(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             framed.extend(reply);
             framed.truncate(one.cut.map_or(usize::MAX, |cut| 2 + cut));
             stream.write_all(&framed)?;
+        }
+        if script.close_after {
+            return stream.shutdown(Shutdown::Both);
         }
     }
 }
