@@ -2,7 +2,7 @@
 //! two stopped: DESIGN.md 12).
 
 use crate::harness::authoritative::{ADDRESS, Authoritative, ZONE};
-use crate::harness::load::{Load, Outcome, alone, ask, best_of_three, per_mille};
+use crate::harness::load::{Load, Outcome, Outcomes, alone, ask, best_of_three, per_mille};
 use crate::harness::message::kind;
 use crate::harness::small::{SPOKE_A, Small};
 use crate::harness::{Query, Server, Setup};
@@ -50,7 +50,7 @@ fn start(upstreams: &[&Authoritative]) -> Server {
 }
 
 /// The load, while `upstream` is stopped, continued, killed and started again; gives the times within which it was well.
-fn run_while_dying(server: &Server, upstream: &mut Authoritative) -> (Vec<Outcome>, Vec<(Duration, Duration)>) {
+fn run_while_dying(server: &Server, upstream: &mut Authoritative) -> (Outcomes, Vec<(Duration, Duration)>) {
     let begun = Instant::now();
     std::thread::scope(|scope| {
         let load = Load::of_spoke_a(server.address, PER_SECOND);
@@ -90,7 +90,7 @@ fn f_06_one_of_two_servers_dies_and_no_query_fails() {
     let server = start(&[&first, &second]);
     let (outcomes, _) = run_while_dying(&server, &mut first);
     let failed = [About::Owned, About::Cached, About::Forwarded].map(|wanted| count_failed(&outcomes, wanted));
-    println!("{test}: failed {failed:?} of {}, worst {:?}", outcomes.len(), per_mille(&outcomes, 1_000));
+    println!("{test}: failed {failed:?} of {}, worst {:?}", outcomes.len(), per_mille(&*outcomes, 1_000));
     assert_eq!(failed, [0; 3], "owned, cached, forwarded:\n{}", server.log());
 }
 
@@ -104,7 +104,7 @@ fn f_06_the_only_server_dies_and_every_query_is_answered() {
     let failed = [About::Owned, About::Cached].map(|wanted| count_failed(&outcomes, wanted));
     println!(
         "{test}: unanswered {silent}, owned and cached failed {failed:?}, worst {:?}",
-        per_mille(&outcomes, 1_000)
+        per_mille(&*outcomes, 1_000)
     );
     assert_eq!((silent, failed), (0, [0; 2]), "{}", server.log());
     for outcome in outcomes.iter().filter(|outcome| !outcome.is_answered()) {
@@ -122,7 +122,7 @@ fn f_03_one_of_two_servers_is_stopped_at_2_000_queries_a_second() {
     let _alone = alone();
     let measure = || {
         let (Some(first), Some(second)) = (Authoritative::start(test, 0), Authoritative::start(test, 0)) else {
-            return Duration::ZERO;
+            return [Duration::ZERO; 2];
         };
         let server = start(&[&first, &second]);
         let load = Load::of_spoke_a(server.address, 2_000);
@@ -135,7 +135,7 @@ fn f_03_one_of_two_servers_is_stopped_at_2_000_queries_a_second() {
         let later = || outcomes.iter().filter(|outcome| outcome.at >= Duration::from_secs(1));
         let early = outcomes.iter().filter(|outcome| outcome.at < Duration::from_secs(1));
         println!("{test}: at first at most {:?}, then p50 {:?}", per_mille(early, 1_000), per_mille(later(), 500));
-        per_mille(later(), 990)
+        [per_mille(later(), 990), outcomes.floor(990)]
     };
-    best_of_three(measure, |p99| *p99 <= Duration::from_millis(5));
+    best_of_three(measure, |[p99, floor]| *p99 <= Duration::from_millis(5) + *floor);
 }

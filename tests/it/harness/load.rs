@@ -1,5 +1,9 @@
 //! Load: queries at a rate, each from the next of many source addresses, over UDP, with the time that each reply took.
 //! Paced by the clock, bounded in count; one thread sends and receives.
+//!
+//! Beside the queries the same thread sends a few datagrams a second to an echo: what these take is the machine's own
+//! delay, and a figure in milliseconds that a test holds the product to has that on top. On a quiet machine it is next to
+//! nothing; on a busy one it keeps other processes' work from failing the test.
 
 use super::client::PATIENCE;
 use super::message::{Query, kind};
@@ -9,6 +13,7 @@ use mio::{Events, Interest, Poll, Token};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Queries that leave at most before replies are looked at.
@@ -51,6 +56,62 @@ impl Outcome {
     }
 }
 
+/// What came of a load: the outcome of every query, in order.
+#[derive(Debug)]
+pub(crate) struct Outcomes {
+    outcomes: Vec<Outcome>,
+    /// What datagrams to the echo took, in order.
+    echoes: Vec<Duration>,
+}
+
+impl Outcomes {
+    /// The machine's own delay: the time within which so many of a thousand datagrams came back from the echo.
+    pub(crate) fn floor(&self, share: usize) -> Duration {
+        share_of(&self.echoes, share)
+    }
+}
+
+impl std::ops::Deref for Outcomes {
+    type Target = [Outcome];
+
+    fn deref(&self) -> &[Outcome] {
+        &self.outcomes
+    }
+}
+
+/// Sends back whatever it gets, on a thread of its own, until it is dropped.
+struct Echo {
+    address: SocketAddr,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Echo {
+    fn start() -> Self {
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let address = socket.local_addr().expect("its address");
+        let thread = std::thread::spawn(move || {
+            let mut octets = [0; 64];
+            while let Ok((length @ 1.., from)) = socket.recv_from(&mut octets) {
+                let _ = socket.send_to(&octets[..length], from);
+            }
+        });
+        Self { address, thread: Some(thread) }
+    }
+}
+
+impl Drop for Echo {
+    fn drop(&mut self) {
+        // An empty datagram ends it.
+        let sent = std::net::UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.send_to(&[], self.address));
+        if let (Ok(_), Some(thread)) = (sent, self.thread.take()) {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// How often the echo is asked.
+const ECHO_EVERY: Duration = Duration::from_millis(10);
+
 /// One source address and what it waits for: by id, the query's number, when it left, and its question.
 struct Source {
     socket: UdpSocket,
@@ -74,12 +135,16 @@ impl Load {
     ///
     /// # Panics
     /// When a reply is to another question.
-    pub(crate) fn run(&self, count: usize, mut make: impl FnMut(usize) -> Query) -> Vec<Outcome> {
+    pub(crate) fn run(&self, count: usize, mut make: impl FnMut(usize) -> Query) -> Outcomes {
         let mut poll = Poll::new().expect("an event loop");
-        let mut sources: Vec<_> = self.sources.iter().map(|source| self.open(source)).collect();
+        let mut sources: Vec<_> = self.sources.iter().map(|source| Source::new(source, self.server)).collect();
         for (index, source) in sources.iter_mut().enumerate() {
             poll.registry().register(&mut source.socket, Token(index), Interest::READABLE).expect("it is watched");
         }
+        let echo = Echo::start();
+        let mut mirror = open("127.0.0.1", echo.address);
+        poll.registry().register(&mut mirror, MIRROR, Interest::READABLE).expect("it is watched");
+        let (mut echoes, mut asked) = (Vec::new(), None);
         let mut events = Events::with_capacity(256);
         let mut outcomes: Vec<Outcome> = Vec::with_capacity(count);
         let (mut answered, begun) = (0, Instant::now());
@@ -100,23 +165,45 @@ impl Load {
                 sent if sent == count => Duration::from_millis(20),
                 sent => due(sent).saturating_sub(begun.elapsed()),
             };
+            // A datagram to the echo, while queries leave and none is under way.
+            if outcomes.len() < count
+                && asked.is_none_or(|(at, back): (Instant, bool)| back && at.elapsed() >= ECHO_EVERY)
+            {
+                asked = mirror.send(&[1]).ok().map(|_| (Instant::now(), false));
+            }
             poll.poll(&mut events, Some(next)).expect("the event loop runs");
             for event in &events {
-                answered += sources[event.token().0].receive(&mut outcomes);
+                match (event.token(), &mut asked) {
+                    (MIRROR, Some((at, back))) => {
+                        while mirror.recv(&mut [0; 2]).is_ok() {
+                            echoes.push(at.elapsed());
+                            *back = true;
+                        }
+                    }
+                    (MIRROR, None) => {}
+                    (Token(source), _) => answered += sources[source].receive(&mut outcomes),
+                }
             }
         }
-        outcomes
-    }
-
-    fn open(&self, source: &str) -> Source {
-        let address = SocketAddr::new(source.parse().expect("a source address"), 0);
-        let socket = UdpSocket::bind(address).expect("a source address of this machine");
-        socket.connect(self.server).expect("a route on loopback");
-        Source { socket, next_id: 0, waiting: HashMap::new() }
+        Outcomes { outcomes, echoes }
     }
 }
 
+/// The echo's token, behind those of all sources.
+const MIRROR: Token = Token(usize::MAX);
+
+fn open(source: &str, server: SocketAddr) -> UdpSocket {
+    let address = SocketAddr::new(source.parse().expect("a source address"), 0);
+    let socket = UdpSocket::bind(address).expect("a source address of this machine");
+    socket.connect(server).expect("a route on loopback");
+    socket
+}
+
 impl Source {
+    fn new(source: &str, server: SocketAddr) -> Self {
+        Self { socket: open(source, server), next_id: 0, waiting: HashMap::new() }
+    }
+
     fn send(&mut self, query: &Query, number: usize) {
         let id = self.next_id;
         self.next_id = id.wrapping_add(1);
@@ -148,20 +235,19 @@ pub(crate) fn ask(name: &str) -> Query {
     Query::new(name, kind::A).with_opt()
 }
 
-/// The times of those that have a reply, in order.
-fn times<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>) -> Vec<Duration> {
-    let mut times: Vec<_> = outcomes.into_iter().filter_map(|outcome| outcome.took).collect();
-    times.sort_unstable();
-    times
-}
-
 /// The time within which so many of a thousand replies came; the longest for 1,000.
 ///
 /// # Panics
 /// When there is none.
 pub(crate) fn per_mille<'a>(outcomes: impl IntoIterator<Item = &'a Outcome>, share: usize) -> Duration {
-    let times = times(outcomes);
+    let times: Vec<_> = outcomes.into_iter().filter_map(|outcome| outcome.took).collect();
+    share_of(&times, share)
+}
+
+fn share_of(times: &[Duration], share: usize) -> Duration {
     assert!(!times.is_empty(), "there are replies");
+    let mut times = times.to_vec();
+    times.sort_unstable();
     times[(times.len() * share).div_ceil(1000).clamp(1, times.len()) - 1]
 }
 
