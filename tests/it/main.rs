@@ -21,6 +21,7 @@ mod edns;
 mod faults;
 mod floors;
 mod forwarding;
+mod health;
 mod hostile;
 mod leak_matrix;
 mod names;

@@ -3,6 +3,7 @@
 
 pub(crate) mod authoritative;
 pub(crate) mod client;
+pub(crate) mod driven;
 pub(crate) mod load;
 pub(crate) mod message;
 pub(crate) mod port;
