@@ -9,9 +9,12 @@ use hubdns::wire::{End, Failure};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+use tracing_subscriber::fmt::MakeWriter;
 
 const MS: fn(u64) -> Duration = Duration::from_millis;
 
@@ -269,10 +272,41 @@ fn s_20_r31_a_question_is_not_forwarded_to_the_server_it_came_from() {
     // Nothing is sent to this address of a documentation range: that is the test.
     let address: SocketAddr = "192.0.2.53:53".parse().expect("an address");
     let mut driven = Driven::new(&[address]);
-    for number in 0..3 {
-        let ended = driven.ask_for(&format!("n{number}.public.example"), "192.0.2.53").expect("it ends at once");
-        assert_eq!(ended.raw.end(), End::Failed(Failure::Loop));
-    }
-    assert_eq!(driven.servers.loops.load(Relaxed), 3, "each is counted");
+    let log = Log::default();
+    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).with_ansi(false).finish();
+    tracing::subscriber::with_default(subscriber, || {
+        for number in 0..20 {
+            let ended = driven.ask_for(&format!("n{number}.public.example"), "192.0.2.53").expect("it ends at once");
+            assert_eq!(ended.raw.end(), End::Failed(Failure::Loop));
+            driven.step(MS(1_000));
+        }
+    });
+    assert_eq!(driven.servers.loops.load(Relaxed), 20, "each is counted");
     assert_eq!(driven.state().sent.load(Relaxed), 0, "nothing was sent");
+    let text = String::from_utf8(log.0.lock().expect("nothing panicked").clone()).expect("a log is text");
+    assert_eq!(text.matches("loop of forwarders").count(), 1, "one warning a minute: {text}");
+    assert!(text.contains("192.0.2.53"), "{text}");
+}
+
+/// A log in memory.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, octets: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("nothing panicked").extend_from_slice(octets);
+        Ok(octets.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Log {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
 }
