@@ -16,7 +16,7 @@ use std::path::Path;
 const HEAD: &str = "$TTL 10\n@ SOA hubdns.invalid. nobody.invalid. 1 3600 1200 604800 10\n@ NS hubdns.invalid.\n";
 
 /// The zones of RFC 6303 that the questions touch.
-const LOCAL: [&str; 4] = ["10.in-addr.arpa", "168.192.in-addr.arpa", "127.in-addr.arpa", "d.f.ip6.arpa"];
+pub(crate) const LOCAL: [&str; 4] = ["10.in-addr.arpa", "168.192.in-addr.arpa", "127.in-addr.arpa", "d.f.ip6.arpa"];
 
 /// The zones of one view: apex → owner → lines of its records without the owner.
 type Zones = BTreeMap<String, BTreeMap<String, Vec<String>>>;
@@ -30,7 +30,7 @@ pub(crate) fn write(folder: &Path, world: &World, servers: &[SocketAddr], port: 
     text.push_str(
         "  query-source address 127.0.0.1;\n  recursion yes;\n  allow-query { 127.0.0.0/8; };\n  \
          allow-recursion { 127.0.0.0/8; };\n  dnssec-validation no;\n  empty-zones-enable no;\n  minimal-responses yes;\n  \
-         max-cache-ttl 86400;\n  max-ncache-ttl 300;\n  max-query-restarts 16;\n  max-cache-size 64m;\n  check-names primary ignore;\n  prefetch 0;\n  notify no;\n  \
+         max-cache-ttl 86400;\n  max-ncache-ttl 300;\n  max-query-restarts 16;\n  max-cache-size 64m;\n  check-names primary ignore;\n  prefetch 0;\n  zero-no-soa-ttl no;\n  notify no;\n  \
          pid-file none;\n  session-keyfile none;\n  lock-file none;\n};\ncontrols { };\n",
     );
     fs::write(folder.join("filed.zone"), filed::TEXT)?;
@@ -76,11 +76,16 @@ fn view_of(world: &World, view: &View) -> (Zones, BTreeMap<String, usize>) {
         zones.entry(zone.apex.clone()).or_default();
     }
     for zone in &own {
-        for (relative, data) in &zone.records {
+        // No zone has an alias at its apex: where the name would be one, BIND forwards it.
+        let stands = |data: &Data| zone.strict || matches!(data, Data::Addresses(_));
+        for (relative, data) in zone.records.iter().filter(|(relative, data)| stands(data) || relative.starts_with('*'))
+        {
             let name = format!("{relative}.{}", zone.apex);
             let home = if zone.strict { zone.apex.clone() } else { home_of(&name) };
             set(&mut zones, home, &name, &lines(data, zone.ttl));
-            if let Some(public) = zone.public.as_ref().and_then(|public| swap(&name, &zone.apex, public)) {
+            if let Some(public) = zone.public.as_ref().and_then(|public| swap(&name, &zone.apex, public))
+                && matches!(data, Data::Addresses(_))
+            {
                 set(&mut zones, public.clone(), &public, &lines(data, zone.ttl));
             }
         }

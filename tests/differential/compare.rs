@@ -18,8 +18,10 @@ pub(crate) enum Part {
     Answer,
     /// The TTLs of its RRsets.
     Ttl,
-    /// The SOA of the authority section, and anything else there.
+    /// The SOA of the authority section, TTL aside, and anything else there.
     Authority,
+    /// The TTL of that SOA.
+    SoaTtl,
 }
 
 /// The parts that differ. TTLs may do so by the age that an answer can have in a cache, `elapsed` seconds. Records are
@@ -48,21 +50,17 @@ pub(crate) fn differences(own: &Reply, other: &Reply, elapsed: u32) -> Vec<Part>
         theirs.get(key).is_some_and(|other| set.least.abs_diff(other.least) > elapsed)
     };
     check(Part::Ttl, ours.iter().any(far) || ours.values().any(|set| set.least != set.most));
-    let authority = |reply: &Reply| {
-        let all = reply.authority();
-        let rest = all.iter().filter(|rr| rr.kind != kind::SOA).count();
-        (all.iter().find(|rr| rr.kind == kind::SOA).map(|rr| (rr.name.clone(), rr.data.clone(), rr.ttl)), rest)
-    };
-    let ((our_soa, our_rest), (their_soa, their_rest)) = (authority(own), authority(other));
-    let same = match (&our_soa, &their_soa) {
-        (Some((name, data, ttl)), Some((other_name, other_data, other_ttl))) => {
-            (name, data) == (other_name, other_data) && ttl.abs_diff(*other_ttl) <= elapsed
-        }
-        (None, None) => true,
-        _ => false,
-    };
-    check(Part::Authority, !same || our_rest != their_rest);
+    let (our_soa, their_soa) = (soa(own), soa(other));
+    let data = |soa: &Option<Rr>| soa.clone().map(|rr| (rr.name, rr.data));
+    let rest = |reply: &Reply| reply.authority().iter().filter(|rr| rr.kind != kind::SOA).count();
+    check(Part::Authority, data(&our_soa) != data(&their_soa) || rest(own) != rest(other));
+    let ttls = our_soa.zip(their_soa).map(|(ours, theirs)| ours.ttl.abs_diff(theirs.ttl));
+    check(Part::SoaTtl, ttls.is_some_and(|apart| apart > elapsed));
     parts
+}
+
+fn soa(reply: &Reply) -> Option<Rr> {
+    reply.authority().into_iter().find(|rr| rr.kind == kind::SOA)
 }
 
 /// An RRset: its RDATA in order, and its lowest and highest TTL.

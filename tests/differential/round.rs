@@ -1,13 +1,12 @@
 //! One world: both servers started, every question asked of both, each difference judged.
 
-use crate::classes::{CLASSES, Case};
+use crate::classes::{CLASSES, Case, is_refused};
 use crate::compare::{Part, differences};
 use crate::filed;
 use crate::harness::client::PATIENCE;
 use crate::harness::message::presentation;
 use crate::harness::{Client, Query, Reply, Setup, Upstream};
 use crate::named::Named;
-use crate::oracle::name::is_within;
 use crate::oracle::sight::Sight;
 use crate::oracle::{self, Verdict};
 use crate::scene::Scene;
@@ -18,17 +17,26 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+/// What became of the questions of a class.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    /// To which it applies.
+    applied: usize,
+    /// Of which it explains a difference.
+    differed: usize,
+    /// Whose reply the oracle found right.
+    confirmed: usize,
+}
+
 /// What became of the questions.
 #[derive(Default)]
 pub(crate) struct Tally {
     pub(crate) asked: usize,
     pub(crate) equal: usize,
     pub(crate) unexplained: usize,
-    /// By class: questions that it applies to, and those that it explains a difference of.
-    classes: BTreeMap<usize, (usize, usize)>,
-    /// Explained differences whose reply the oracle found right, and those that it does not judge.
+    classes: BTreeMap<usize, Counts>,
+    /// Explained differences whose reply the oracle found right; it does not know all names.
     confirmed: usize,
-    open: usize,
 }
 
 impl Tally {
@@ -36,19 +44,18 @@ impl Tally {
     pub(crate) fn print(&self, took: Duration) {
         let explained = self.asked - self.equal - self.unexplained;
         println!(
-            "{} questions in {} s: {} equal, {explained} differ by a rule ({} confirmed by the oracle, {} not judged \
-             by it), {} unexplained",
+            "{} questions in {} s: {} equal, {explained} differ by a rule ({} of them right by the oracle), {} \
+             unexplained",
             self.asked,
             took.as_secs(),
             self.equal,
             self.confirmed,
-            self.open,
             self.unexplained
         );
-        println!("| rule | why hubdns differs | questions | differ |\n|---|---|---|---|");
+        println!("| rule | why hubdns differs | questions | differ | right by the oracle |\n|---|---|---|---|---|");
         for (index, class) in CLASSES.iter().enumerate() {
-            let (applied, differed) = self.classes.get(&index).copied().unwrap_or_default();
-            println!("| {} | {} | {applied} | {differed} |", class.rule, class.reason);
+            let Counts { applied, differed, confirmed } = self.classes.get(&index).copied().unwrap_or_default();
+            println!("| {} | {} | {applied} | {differed} | {confirmed} |", class.rule, class.reason);
         }
     }
 }
@@ -106,7 +113,7 @@ impl Asked<'_> {
         let case = self.case();
         let applying: Vec<usize> = (0..CLASSES.len()).filter(|&index| (CLASSES[index].applies)(&case)).collect();
         for index in &applying {
-            tally.classes.entry(*index).or_default().0 += 1;
+            tally.classes.entry(*index).or_default().applied += 1;
         }
         if parts.is_empty() {
             tally.equal += 1;
@@ -118,19 +125,23 @@ impl Asked<'_> {
         if reasons.contains(&None) {
             return Err(format!("{parts:?} differ\n{}", self.describe(&case, &pairs)));
         }
+        let mut is_confirmed = true;
         for [own, _] in &pairs {
             match self.oracle_fault(&case, own, elapsed) {
-                None => tally.open += 1,
-                Some(None) => tally.confirmed += 1,
+                None => is_confirmed = false,
+                Some(None) => {}
                 Some(Some(fault)) => {
                     return Err(format!("{parts:?} differ and {fault}\n{}", self.describe(&case, &pairs)));
                 }
             }
         }
+        tally.confirmed += usize::from(is_confirmed);
         reasons.sort();
         reasons.dedup();
         for index in reasons.into_iter().flatten() {
-            tally.classes.entry(index).or_default().1 += 1;
+            let counts = tally.classes.entry(index).or_default();
+            counts.differed += 1;
+            counts.confirmed += usize::from(is_confirmed);
         }
         Ok(())
     }
@@ -178,8 +189,9 @@ impl Asked<'_> {
     /// What the oracle holds against hubdns's reply; none where it does not know the names or the rules leave it open.
     #[expect(clippy::option_option, reason = "not judged, right and wrong are three things")]
     fn oracle_fault(&self, case: &Case<'_>, reply: &Reply, elapsed: u32) -> Option<Option<String>> {
-        let unknown = |name: &str| filed::holds(name) || is_within(name, shapes::SUFFIX);
-        if case.seen.as_ref().is_some_and(|(_, trace)| trace.names.iter().any(|(name, _)| unknown(name))) {
+        let unknown = |name: &str| filed::holds(name) || shapes::is_scripted(name);
+        let leads_there = |trace: &Trace| trace.names.iter().any(|(name, _)| unknown(name));
+        if !is_refused(case) && case.seen.as_ref().is_some_and(|(_, trace)| leads_there(trace)) {
             return None;
         }
         let verdict = oracle::answer(&self.scene.world, &self.scene.tables, self.client, self.query);

@@ -3,7 +3,7 @@
 
 use crate::filed;
 use crate::harness::message::kind;
-use crate::harness::{Public, Query, Script};
+use crate::harness::{Opt, Public, Query, Script};
 use crate::oracle::World;
 use crate::oracle::generate::{self, Choices};
 use crate::shapes;
@@ -62,12 +62,15 @@ impl Scene {
         let count = NUMBERS_OF_A_WORLD + questions * NUMBERS_OF_A_QUESTION;
         let numbers: Vec<u16> = (0..count).map(|_| random.random()).collect();
         let mut choices = Choices::new(&numbers);
-        let world = generate::world(&mut choices);
+        let mut world = generate::world(&mut choices);
         let mut tables = generate::tables(&mut choices);
         for table in &mut tables {
             // BIND would set AD only for what it validated itself.
             table.ad = false;
             shapes::add(table);
+        }
+        for view in &mut world.views {
+            view.unlisted_is_blocked &= choices.one_in(3);
         }
         let beside: Vec<String> = shapes::names().into_iter().chain(filed::names()).collect();
         let questions = (0..questions)
@@ -80,7 +83,7 @@ impl Scene {
                 } else {
                     generate::query(&mut choices, &world)
                 };
-                (client, query)
+                (client, plainer(&mut choices, query))
             })
             .collect();
         Self { world, tables, questions }
@@ -97,4 +100,16 @@ impl Scene {
     pub(crate) fn upstream(&self, upstream: usize, name: &str, kind: u16) -> Script {
         shapes::answer(&self.tables[self.world.upstreams[upstream]], name, kind)
     }
+}
+
+/// The same query, most of the time without what both servers answer before they look at the name.
+fn plainer(choices: &mut Choices<'_>, mut query: Query) -> Query {
+    if !choices.one_in(4) {
+        (query.opcode, query.class) = (0, 1);
+        query.opt = query.opt.map(|opt| Opt { version: 0, ..opt });
+    } else if query.class == 3 {
+        // BIND answers CHAOS from a view of its own, at three replies a second.
+        query.class = 4;
+    }
+    query
 }

@@ -3,7 +3,7 @@
 
 use crate::harness::message::{Rr, kind, wire_name};
 use crate::harness::{Public, Script};
-use crate::oracle::name::{is_below, swap};
+use crate::oracle::name::{is_below, is_within, swap};
 
 /// Where all of them live.
 pub(crate) const SUFFIX: &str = "shapes.example";
@@ -26,7 +26,10 @@ const FAILURES: [(&str, u8); 5] = [
 ];
 
 /// More names to ask for, beside those that own a record.
-const ASKED: [&str; 14] = [
+const ASKED: [&str; 17] = [
+    "signed.shapes.example",
+    "unsigned.shapes.example",
+    LONG_DENIAL,
     "a.d1.shapes.example",
     "alias.d1.shapes.example",
     "x.y.d1.shapes.example",
@@ -113,11 +116,54 @@ fn records() -> Vec<Rr> {
     all
 }
 
-/// What an upstream with this table says: the shapes that need a script, else the table.
+/// What an upstream with this table says: the shapes that need a script, else the table. The SOA of a denial has the
+/// TTL that RFC 2308 §3 gives it, but for one name.
 pub(crate) fn answer(table: &Public, name: &str, kind: u16) -> Script {
+    let mut script = written(table, name, kind);
+    for soa in script.authority.iter_mut().filter(|rr| rr.kind == kind::SOA && name != LONG_DENIAL) {
+        soa.ttl = soa.ttl.min(60);
+    }
+    script
+}
+
+/// Its denial's SOA has a TTL above its MINIMUM.
+pub(crate) const LONG_DENIAL: &str = "long-denial.shapes.example";
+
+/// Whether a DNAME stands above a name.
+pub(crate) fn is_below_dname(name: &str) -> bool {
+    DNAMES.into_iter().any(|(owner, ..)| is_below(name, owner))
+}
+
+/// Whether what is said of a name is more than the table has.
+pub(crate) fn is_scripted(name: &str) -> bool {
+    let failing = FAILURES.into_iter().any(|(failing, _)| name == failing);
+    failing
+        || DNAMES.into_iter().any(|(owner, ..)| is_within(name, owner))
+        || ["\\000\\255", "msb", "no-soa", "denied-no-soa", "to-failing", "extra", "signed", "unsigned"]
+            .into_iter()
+            .any(|label| name == format!("{label}.{SUFFIX}"))
+}
+
+const NSEC: u16 = 47;
+
+/// A signature that nobody checks. It is sent whether or not it was asked for.
+fn signature(owner: &str, covered: u16) -> Rr {
+    let mut data = covered.to_be_bytes().to_vec();
+    data.extend_from_slice(&[13, 3, 0, 0, 1, 44, 0x7f, 0, 0, 0, 0x60, 0, 0, 0, 0x30, 0x39]);
+    data.extend(wire_name(SUFFIX));
+    data.extend_from_slice(&[7; 64]);
+    Rr::new(owner, kind::RRSIG, if covered == kind::A { 300 } else { 60 }, data)
+}
+
+fn written(table: &Public, name: &str, kind: u16) -> Script {
     if let Some((owner, target, with_cname)) = DNAMES.into_iter().find(|(owner, ..)| is_below(name, owner)) {
         let target_name = swap(name, owner, target).expect("it lies below the owner");
-        let mut script = if kind == kind::CNAME { Script::default() } else { answer(table, &target_name, kind) };
+        // The second's target belongs to another upstream in some views: BIND would keep what this one says of it.
+        let mut script = if kind == kind::CNAME || owner == "d2.shapes.example" {
+            Script::default()
+        } else {
+            written(table, &target_name, kind)
+        };
         let mut chain = vec![Rr::dname(owner, 240, target)];
         chain.extend(with_cname.then(|| Rr::cname(name, 240, &target_name)));
         chain.append(&mut script.answers);
@@ -134,9 +180,29 @@ pub(crate) fn answer(table: &Public, name: &str, kind: u16) -> Script {
         return Script::rcode(rcode);
     }
     match name {
+        // BIND asks for ANY where hubdns does not, and would take a denial of it for one of every type.
+        _ if kind == kind::ANY => Script::rcode(4),
         "no-soa.shapes.example" => Script::default(),
         "denied-no-soa.shapes.example" => Script::rcode(3),
         "to-failing.shapes.example" if kind != kind::CNAME => Script::rcode(2),
+        "signed.shapes.example" if kind == kind::A => {
+            Script::records(vec![Rr::host(name, 300, "198.51.100.15"), signature(name, kind)])
+        }
+        "signed.shapes.example" | "unsigned.shapes.example" => Script {
+            rcode: if name.starts_with('u') { 3 } else { 0 },
+            authority: vec![
+                Rr::soa(SUFFIX, 60, 60),
+                signature(SUFFIX, kind::SOA),
+                Rr::new(
+                    "signed.shapes.example",
+                    NSEC,
+                    60,
+                    [&wire_name("zero.shapes.example")[..], b"\x00\x01\x40"].concat(),
+                ),
+                signature("signed.shapes.example", NSEC),
+            ],
+            ..Script::default()
+        },
         "extra.shapes.example" if kind == kind::A => Script {
             answers: vec![
                 Rr::host("other.shapes.example", 300, "192.0.2.66"),

@@ -26,8 +26,8 @@ pub(crate) enum End {
     Here,
     /// With records of an upstream.
     Data(Vec<Rr>),
-    /// With an upstream's NODATA or NXDOMAIN.
-    Negative { rcode: u8 },
+    /// With an upstream's NODATA or NXDOMAIN, and the owner of its SOA.
+    Negative { rcode: u8, soa: Option<String> },
     /// With an upstream's failure.
     Failed,
     /// It does not end, or only past what is followed.
@@ -91,9 +91,9 @@ impl Trace {
             owner = target;
         }
         let data: Vec<_> = script.answers.iter().filter(|rr| rr.name == owner && rr.kind == qtype).cloned().collect();
-        let has_soa = script.authority.iter().any(|rr| rr.kind == kind::SOA);
+        let soa = script.authority.iter().find(|rr| rr.kind == kind::SOA).map(|rr| rr.name.clone());
         let failed = !matches!(script.rcode, 0 | 3);
-        if data.is_empty() && !has_soa && !failed && script.rcode == 0 && owner != qname {
+        if data.is_empty() && soa.is_none() && !failed && script.rcode == 0 && owner != qname {
             // The upstream said nothing about the last target: it is asked.
             self.names.pop();
             return Some(owner);
@@ -101,7 +101,7 @@ impl Trace {
         self.end = match data {
             _ if failed => End::Failed,
             data if !data.is_empty() => End::Data(data),
-            _ => End::Negative { rcode: script.rcode },
+            _ => End::Negative { rcode: script.rcode, soa },
         };
         None
     }
