@@ -76,16 +76,20 @@ fn view_of(world: &World, view: &View) -> (Zones, BTreeMap<String, usize>) {
         zones.entry(zone.apex.clone()).or_default();
     }
     for zone in &own {
-        // No zone has an alias at its apex: where the name would be one, BIND forwards it.
-        let stands = |data: &Data| zone.strict || matches!(data, Data::Addresses(_));
-        for (relative, data) in zone.records.iter().filter(|(relative, data)| stands(data) || relative.starts_with('*'))
-        {
+        for (relative, data) in &zone.records {
             let name = format!("{relative}.{}", zone.apex);
-            let home = if zone.strict { zone.apex.clone() } else { home_of(&name) };
-            set(&mut zones, home, &name, &lines(data, zone.ttl));
-            if let Some(public) = zone.public.as_ref().and_then(|public| swap(&name, &zone.apex, public))
-                && matches!(data, Data::Addresses(_))
-            {
+            // What lies at or below a deeper zone's apex is that zone's.
+            if own.iter().any(|other| is_below(&other.apex, &zone.apex) && is_within(&name, &other.apex)) {
+                continue;
+            }
+            // No zone has an alias at its apex: where a name would stand alone, BIND forwards it.
+            let is_data = matches!(data, Data::Addresses(_));
+            if zone.strict || is_data || relative.starts_with('*') {
+                let home = if zone.strict { zone.apex.clone() } else { home_of(&name) };
+                set(&mut zones, home, &name, &lines(data, zone.ttl));
+            }
+            let public = zone.public.as_ref().and_then(|public| swap(&name, &zone.apex, public));
+            if let Some(public) = public.filter(|_| is_data) {
                 set(&mut zones, public.clone(), &public, &lines(data, zone.ttl));
             }
         }

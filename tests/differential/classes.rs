@@ -127,6 +127,12 @@ pub(crate) const CLASSES: &[Class] = &[
         parts: &[Answer, Ttl, Aa],
         applies: is_failed,
     },
+    Class {
+        rule: "R23",
+        reason: "an upstream fails behind an alias; BIND may know the alias and go on by another route",
+        parts: RECORDS,
+        applies: is_failed_at_alias,
+    },
     Class { rule: "R23", reason: "aliases before a cut take the lower TTL behind it", parts: &[Ttl], applies: is_cut },
     Class {
         rule: "R32",
@@ -332,7 +338,11 @@ fn is_large_with_ad(case: &Case<'_>) -> bool {
 }
 
 fn is_failed(case: &Case<'_>) -> bool {
-    case.ends(|end| matches!(end, End::Failed)) && case.names().count() > 1
+    case.ends(|end| matches!(end, End::Failed { .. })) && case.names().count() > 1
+}
+
+fn is_failed_at_alias(case: &Case<'_>) -> bool {
+    case.ends(|end| matches!(end, End::Failed { at_alias: true }))
 }
 
 fn is_cut(case: &Case<'_>) -> bool {

@@ -20,6 +20,7 @@ host            1h   A   10.0.9.4
                 1h   A   10.0.9.5
                      TXT "first" "second string"
                      CAA 0 issue "ca.example"
+                     TYPE65280 \# 4 c00c00ff
 _sip._tcp            SRV 0 5 5060 host
 deep.er.ent          A   10.0.9.6
 *.wild               A   10.0.9.7

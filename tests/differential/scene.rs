@@ -6,6 +6,9 @@ use crate::harness::message::kind;
 use crate::harness::{Opt, Public, Query, Script};
 use crate::oracle::World;
 use crate::oracle::generate::{self, Choices};
+use crate::oracle::name::parent;
+use crate::oracle::sight::Sight;
+use crate::oracle::world::{Endpoint, Kind};
 use crate::shapes;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -69,14 +72,28 @@ impl Scene {
             table.ad = false;
             shapes::add(table);
         }
+        // A name that no upstream knows, nor any above it (R19).
+        world.endpoints.push(Endpoint {
+            name: "inward".to_owned(),
+            kind: Kind::Other,
+            resource: None,
+            ttl: 60,
+            records: vec![("db.only.inward.example".to_owned(), vec![IpAddr::from([10, 90, 0, 1])])],
+        });
+        let inward = world.endpoints.len() - 1;
         for view in &mut world.views {
+            view.endpoints.push(inward);
             view.unlisted_is_blocked &= choices.one_in(3);
         }
         let beside: Vec<String> = shapes::names().into_iter().chain(filed::names()).collect();
         let questions = (0..questions)
             .map(|_| {
                 let client = generate::client(&mut choices, &world);
-                let query = if choices.one_in(3) {
+                let query = if choices.one_in(5) {
+                    let name = owned(&mut choices, &world, client);
+                    let kind = KINDS[choices.below(KINDS.len())];
+                    generate::dressed(&mut choices, &name, kind)
+                } else if choices.one_in(3) {
                     let name = &beside[choices.below(beside.len())];
                     let kind = KINDS[choices.below(KINDS.len())];
                     generate::dressed(&mut choices, name, kind)
@@ -99,6 +116,19 @@ impl Scene {
     /// What the upstream group `upstream` says.
     pub(crate) fn upstream(&self, upstream: usize, name: &str, kind: u16) -> Script {
         shapes::answer(&self.tables[self.world.upstreams[upstream]], name, kind)
+    }
+}
+
+/// A name that the client's view owns, or one above or below such a name.
+fn owned(choices: &mut Choices<'_>, world: &World, client: IpAddr) -> String {
+    let names: Vec<String> =
+        world.view_of(client).map(|view| Sight { world, view }.owned().into_iter().collect()).unwrap_or_default();
+    let Some(name) = names.get(choices.below(names.len())) else { return filed::APEX.to_owned() };
+    match choices.below(5) {
+        4 => ["only.inward.example", "inward.example"][choices.below(2)].to_owned(),
+        0 => parent(name).filter(|above| *above != ".").unwrap_or(name).to_owned(),
+        1 => format!("x.{name}"),
+        _ => name.clone(),
     }
 }
 

@@ -28,8 +28,8 @@ pub(crate) enum End {
     Data(Vec<Rr>),
     /// With an upstream's NODATA or NXDOMAIN, and the owner of its SOA.
     Negative { rcode: u8, soa: Option<String> },
-    /// With an upstream's failure.
-    Failed,
+    /// With an upstream's failure; at an alias, which the upstream tells where it is asked for that alone.
+    Failed { at_alias: bool },
     /// It does not end, or only past what is followed.
     Never,
 }
@@ -98,8 +98,9 @@ impl Trace {
             self.names.pop();
             return Some(owner);
         }
+        let is_alias = |name: &str| !scene.upstream(upstream, name, kind::CNAME).answers.is_empty();
         self.end = match data {
-            _ if failed => End::Failed,
+            _ if failed => End::Failed { at_alias: is_alias(&owner) },
             data if !data.is_empty() => End::Data(data),
             _ => End::Negative { rcode: script.rcode, soa },
         };
