@@ -123,12 +123,6 @@ pub(crate) const CLASSES: &[Class] = &[
     },
     Class {
         rule: "R23",
-        reason: "a failure behind aliases: SERVFAIL, empty",
-        parts: &[Answer, Ttl, Aa],
-        applies: is_failed,
-    },
-    Class {
-        rule: "R23",
         reason: "an upstream fails behind an alias; BIND may know the alias and go on by another route",
         parts: RECORDS,
         applies: is_failed_at_alias,
@@ -335,10 +329,6 @@ fn is_large(case: &Case<'_>) -> bool {
 
 fn is_large_with_ad(case: &Case<'_>) -> bool {
     case.query.ad && is_large(case)
-}
-
-fn is_failed(case: &Case<'_>) -> bool {
-    case.ends(|end| matches!(end, End::Failed { .. })) && case.names().count() > 1
 }
 
 fn is_failed_at_alias(case: &Case<'_>) -> bool {
