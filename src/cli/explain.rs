@@ -73,7 +73,7 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> 
 }
 
 /// The first listener of the client's address family; the loopback address in place of a wildcard.
-fn listener(listen: &[SocketAddr], client: IpAddr) -> SocketAddr {
+pub(super) fn listener(listen: &[SocketAddr], client: IpAddr) -> SocketAddr {
     let same = listen.iter().find(|address| address.is_ipv4() == client.is_ipv4());
     let found = same.or(listen.first()).copied().unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 53)));
     match found.ip() {

@@ -4,6 +4,7 @@
 mod check;
 mod completions;
 mod demo;
+mod diff;
 mod explain;
 mod matrix;
 mod schema;
@@ -80,6 +81,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Tells how a client's question is answered, and why
     Explain(Box<explain::Arguments>),
+    /// Tells what another configuration would change for whom, and what to do about it
+    Diff(diff::Arguments),
     /// Runs a table of expectations (client, name, type, answer) as a test suite
     Test(TestArguments),
     /// Prints the JSON Schema of the configuration file
@@ -130,6 +133,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => checked(&cli.config, arguments),
         Command::Demo(arguments) => demo::run(arguments, begun),
         Command::Explain(arguments) => explain::run(&cli.config, arguments),
+        Command::Diff(arguments) => diff::run(arguments),
         Command::Test(arguments) => tested(named.then_some(cli.config), arguments),
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(arguments),

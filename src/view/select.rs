@@ -87,6 +87,11 @@ impl Prefixes {
         Self { four: Ranges::new(four, |last| last.checked_add(1)), six: Ranges::new(six, |last| last.checked_add(1)) }
     }
 
+    fn starts(&self) -> impl Iterator<Item = IpAddr> {
+        let four = self.four.starts.iter().map(|start| IpAddr::from(start.to_be_bytes()));
+        four.chain(self.six.starts.iter().map(|start| IpAddr::from(start.to_be_bytes())))
+    }
+
     fn find(&self, client: IpAddr) -> Option<Selected> {
         match client {
             IpAddr::V4(address) => self.four.find(address.to_bits()),
@@ -114,6 +119,11 @@ impl Selector {
         };
         let unbound = views.iter().enumerate().filter(|(_, view)| view.listeners.is_empty());
         Self { bound: listeners.iter().map(of).collect(), any: Prefixes::new(unbound) }
+    }
+
+    /// Where the choice may change: the first address of every stretch of addresses that are chosen for alike.
+    pub(super) fn starts(&self) -> impl Iterator<Item = IpAddr> {
+        self.bound.iter().map(|(_, prefixes)| prefixes).chain([&self.any]).flat_map(Prefixes::starts)
     }
 
     /// The view of a client that sent to `local`. Both addresses are canonical: an IPv4 address mapped into IPv6 is

@@ -16,6 +16,7 @@ mod cli;
 mod compliance;
 mod config;
 mod coverage;
+mod diff;
 mod docs;
 mod edns;
 mod encrypted;
