@@ -1,20 +1,16 @@
 //! `hubdns explain`: how a client's question is answered, and why. Sends nothing unless it is told to.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
 
-use crate::cache::Limits;
-use crate::explain::{Explained, Noted, Question, Trail, offline, text};
-use crate::resolve::general::Observe;
-use crate::resolve::{Client, MAX_UDP_OCTETS, Observer};
-use crate::server::{Server, Settings};
+use crate::asker::Asker;
+use crate::doctor::listener;
+use crate::explain::{Question, offline, text};
 use crate::view::Snapshot;
-use crate::wire::{Moment, RecordType, WireName};
+use crate::wire::{RecordType, WireName};
 
 use super::{Exit, loaded, print, print_json};
 
@@ -61,8 +57,11 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> 
     plan.generation = 1;
     let local = arguments.local.unwrap_or_else(|| listener(&config.listen, arguments.client));
     let question = Question { client: arguments.client, local, name: arguments.name, qtype: arguments.r#type };
-    let snapshot = Snapshot::build(plan);
-    let explained = if arguments.ask { ask(snapshot, &question)? } else { offline(&snapshot, &question) };
+    let explained = if arguments.ask {
+        Asker::start(plan, 0).context("cannot ask")?.ask(&question)
+    } else {
+        offline(&Snapshot::build(plan), &question)
+    };
     if arguments.json {
         print_json(&explained)?;
     } else {
@@ -70,43 +69,6 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> 
     }
     let expected = arguments.expect.is_none_or(|address| explained.has_address(address));
     Ok(if expected { Exit::Fine } else { Exit::NotAsExpected })
-}
-
-/// The first listener of the client's address family; the loopback address in place of a wildcard.
-pub(super) fn listener(listen: &[SocketAddr], client: IpAddr) -> SocketAddr {
-    let same = listen.iter().find(|address| address.is_ipv4() == client.is_ipv4());
-    let found = same.or(listen.first()).copied().unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 53)));
-    match found.ip() {
-        IpAddr::V4(address) if address.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, found.port())),
-        IpAddr::V6(address) if address.is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, found.port())),
-        _ => found,
-    }
-}
-
-/// Explains with the exchanges done: a server without listeners and without a cache answers the one question.
-fn ask(snapshot: Snapshot, question: &Question) -> anyhow::Result<Explained> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let settings = Settings { listen: Vec::new(), workers: 1, cache_octets: 0, limits: Limits::default() };
-    let server = Server::start(&settings, snapshot, runtime.handle().clone()).context("cannot ask")?;
-    let notes = Notes { question: *question, noted: Mutex::default() };
-    let mut out = vec![0; MAX_UDP_OCTETS];
-    let message = question.message();
-    let length = runtime.block_on(server.shared().answer(&message, &question.client(), &mut out, &notes));
-    runtime.block_on(server.stop(Duration::ZERO));
-    let noted = notes.noted.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(Explained::new(question, noted, out.get(..length).unwrap_or(&[])))
-}
-
-/// Makes the observer of each pass; the last pass's notes stay.
-struct Notes {
-    question: Question,
-    noted: Mutex<Noted>,
-}
-
-impl Observe for Notes {
-    fn observer<'s>(&'s self, _: &'s Client, snapshot: &'s Snapshot, _: Moment) -> Box<dyn Observer + 's> {
-        Box::new(Trail::new(snapshot, &self.question, &self.noted))
-    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod demo;
 mod diff;
+mod doctor;
 mod explain;
 mod matrix;
 mod schema;
@@ -81,6 +82,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Tells how a client's question is answered, and why
     Explain(Box<explain::Arguments>),
+    /// Asks, as each view, for what AVD needs, and tells what is private, public, or not as expected
+    Doctor(doctor::Arguments),
     /// Tells what another configuration would change for whom, and what to do about it
     Diff(diff::Arguments),
     /// Runs a table of expectations (client, name, type, answer) as a test suite
@@ -133,6 +136,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => checked(&cli.config, arguments),
         Command::Demo(arguments) => demo::run(arguments, begun),
         Command::Explain(arguments) => explain::run(&cli.config, arguments),
+        Command::Doctor(arguments) => doctor::run(&cli.config, arguments),
         Command::Diff(arguments) => diff::run(arguments),
         Command::Test(arguments) => tested(named.then_some(cli.config), arguments),
         Command::Schema => schema::run(),

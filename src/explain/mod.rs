@@ -50,8 +50,8 @@ impl Question {
     }
 
     /// The client as a server sees it. The port is any that a client may have.
-    pub fn client(&self) -> Client {
-        Client::new(SocketAddr::new(self.client, 49_152), self.local, Transport::Udp)
+    pub fn client(&self, transport: Transport) -> Client {
+        Client::new(SocketAddr::new(self.client, 49_152), self.local, transport)
     }
 }
 
@@ -110,8 +110,15 @@ pub fn offline(snapshot: &Snapshot, question: &Question) -> Explained {
     let nothing = Cache::new(0, Limits::default());
     let mut trail = Trail::new(snapshot, question, &noted);
     let message = question.message();
-    let outcome =
-        answer(&message, &question.client(), snapshot, &nothing, Moment::from_millis(0), &mut out, &mut trail);
+    let outcome = answer(
+        &message,
+        &question.client(Transport::Udp),
+        snapshot,
+        &nothing,
+        Moment::from_millis(0),
+        &mut out,
+        &mut trail,
+    );
     let length = match outcome {
         Outcome::Reply(length) => length,
         Outcome::Discard(_) | Outcome::Need(..) => 0,

@@ -18,6 +18,7 @@ mod config;
 mod coverage;
 mod diff;
 mod docs;
+mod doctor;
 mod edns;
 mod encrypted;
 mod floors;

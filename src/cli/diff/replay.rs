@@ -15,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Side;
-use crate::cli::explain::listener;
+use crate::doctor::listener;
 use crate::explain::{Explained, Question, offline};
 use crate::wire::{Name, RecordType, WireName, rtype};
 
