@@ -12,7 +12,8 @@ use crate::explain::{Question, offline, text};
 use crate::view::Snapshot;
 use crate::wire::{RecordType, WireName};
 
-use super::{Exit, loaded, print, print_json};
+use super::expect::{Expect, actual};
+use super::{Exit, complain, loaded, print, print_json};
 
 /// What `explain` takes.
 #[derive(Debug, Args)]
@@ -32,9 +33,10 @@ pub(super) struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Exit with 5 unless the answer has this address
-    #[arg(long, value_name = "ADDRESS")]
-    expect: Option<IpAddr>,
+    /// Exit with 5 unless the answer is so: ADDRESS, nodata, nxdomain, refused, servfail, forward or forward:UPSTREAM;
+    /// given again, all must be
+    #[arg(long, value_name = "ANSWER")]
+    expect: Vec<Expect>,
     /// Ask the upstreams for what the file alone does not answer
     #[arg(long)]
     ask: bool,
@@ -67,8 +69,13 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> 
     } else {
         print(&text(&explained))?;
     }
-    let expected = arguments.expect.is_none_or(|address| explained.has_address(address));
-    Ok(if expected { Exit::Fine } else { Exit::NotAsExpected })
+    let Some(wrong) = arguments.expect.iter().find(|expect| !expect.fits(&explained)) else { return Ok(Exit::Fine) };
+    let actual = match &explained.asks {
+        Some(asks) if explained.reply.is_none() => format!("forward:{}", asks.upstream),
+        _ => actual(explained.reply.as_ref()),
+    };
+    complain(&format!("hubdns: {wrong} expected, {actual} came\n"));
+    Ok(Exit::NotAsExpected)
 }
 
 #[cfg(test)]

@@ -6,8 +6,10 @@ mod completions;
 mod demo;
 mod diff;
 mod doctor;
+mod expect;
 mod explain;
 mod matrix;
+mod query;
 mod schema;
 mod serve;
 mod test;
@@ -86,6 +88,8 @@ enum Command {
     Doctor(doctor::Arguments),
     /// Tells what another configuration would change for whom, and what to do about it
     Diff(diff::Arguments),
+    /// Asks a server as a client would, from a chosen address
+    Query(query::Arguments),
     /// Runs a table of expectations (client, name, type, answer) as a test suite
     Test(TestArguments),
     /// Prints the JSON Schema of the configuration file
@@ -112,6 +116,9 @@ struct CheckArguments {
 struct TestArguments {
     /// The table; it may name its configuration, which -c overrides
     file: PathBuf,
+    /// Print TAP, the Test Anything Protocol, which is the default
+    #[arg(long, conflicts_with = "json")]
+    tap: bool,
     /// Print JSON in place of TAP
     #[arg(long)]
     json: bool,
@@ -138,6 +145,7 @@ pub fn main() -> ExitCode {
         Command::Explain(arguments) => explain::run(&cli.config, arguments),
         Command::Doctor(arguments) => doctor::run(&cli.config, arguments),
         Command::Diff(arguments) => diff::run(arguments),
+        Command::Query(arguments) => query::run(arguments),
         Command::Test(arguments) => tested(named.then_some(cli.config), arguments),
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(arguments),

@@ -31,6 +31,7 @@ mod overload;
 mod parity;
 mod policy;
 mod pure;
+mod query;
 mod reload;
 mod replay;
 mod reverse;
