@@ -26,7 +26,8 @@ pub struct Asker {
 }
 
 impl Asker {
-    /// A server over a plan, with a cache of so many octets. Nothing is kept warm: only what is asked is sent.
+    /// A server over a plan, with a cache of so many octets. Nothing is kept warm: beside what is asked only the mark is
+    /// sent by which a server finds loops of forwarders.
     ///
     /// # Errors
     /// When threads cannot be had.

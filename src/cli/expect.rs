@@ -77,10 +77,7 @@ impl Expect {
     /// Whether a reply to a question of a type is so. What is forwarded a reply does not tell.
     pub(super) fn fits_reply(&self, reply: &Reply, qtype: &str) -> bool {
         match self {
-            Self::Address(address) => {
-                let mut records = reply.answer.iter().filter(|own| matches!(&*own.rtype, "A" | "AAAA"));
-                records.any(|own| own.data.parse() == Ok(*address))
-            }
+            Self::Address(address) => reply.has_address(*address),
             Self::NoData => reply.rcode == "NOERROR" && reply.answer.iter().all(|own| own.rtype != qtype),
             Self::NxDomain => reply.rcode == "NXDOMAIN",
             Self::Refused => reply.rcode == "REFUSED",

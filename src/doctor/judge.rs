@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use super::questions::Subject;
-use crate::explain::{Explained, Step, What};
+use crate::explain::{Explained, Reply, Step, What};
 use crate::view::{Snapshot, Verdict, View};
 use crate::wire::RecordType;
 use crate::zone::State;
@@ -107,7 +107,7 @@ pub struct Row {
 
 /// Judges an explanation.
 pub(super) fn judge(snapshot: &Snapshot, view: &View, subject: &Subject, explained: &Explained) -> Row {
-    let answer = addresses(explained);
+    let answer: Vec<IpAddr> = explained.reply.iter().flat_map(Reply::addresses).collect();
     let what = explained.trail.iter().find_map(|step| match step {
         Step::Name { what, .. } => Some(what),
         _ => None,
@@ -142,11 +142,6 @@ pub(super) fn judge(snapshot: &Snapshot, view: &View, subject: &Subject, explain
         expected: subject.expected,
         as_expected,
     }
-}
-
-fn addresses(explained: &Explained) -> Vec<IpAddr> {
-    let records = explained.reply.iter().flat_map(|reply| &reply.answer);
-    records.filter(|own| matches!(&*own.rtype, "A" | "AAAA")).filter_map(|own| own.data.parse().ok()).collect()
 }
 
 fn reach(

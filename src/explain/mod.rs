@@ -94,13 +94,6 @@ impl Explained {
             reply: Reply::read(octets),
         }
     }
-
-    /// Whether the answer has this address.
-    pub fn has_address(&self, address: IpAddr) -> bool {
-        let text = address.to_string();
-        let records = self.reply.iter().flat_map(|reply| &reply.answer);
-        records.filter(|record| matches!(&*record.rtype, "A" | "AAAA")).any(|record| record.data == text)
-    }
 }
 
 /// Explains a question by a snapshot alone; nothing is sent.

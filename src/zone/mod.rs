@@ -15,7 +15,7 @@ pub(crate) use endpoint::address_of;
 pub use endpoint::{Endpoint, EndpointRecord, State};
 pub use soa::{negative_soa, synthetic_soa};
 pub use store::{Fault, Match, Missing, Node, Zone, ZoneBuilder};
-pub use text::rdata_text;
+pub use text::{printable, rdata_text};
 
 use std::fmt;
 use std::sync::Arc;

@@ -25,7 +25,7 @@ pub fn rdata_text(rtype: u16, rdata: &[u8]) -> String {
 }
 
 /// Control characters as escapes: text must not disturb a terminal.
-fn printable(character: char) -> impl Iterator<Item = char> {
+pub fn printable(character: char) -> impl Iterator<Item = char> {
     let escaped = character.is_control().then(|| character.escape_default());
     let plain = escaped.is_none().then_some(character);
     escaped.into_iter().flatten().chain(plain)

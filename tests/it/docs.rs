@@ -75,17 +75,17 @@ fn every_shipped_configuration_is_clean() {
     }
 }
 
-/// The commands of a document's `sh` blocks that run hubdns: line, words, and what the remark behind them says.
-fn commands(text: &str) -> Vec<(usize, Vec<String>, String)> {
+/// The commands of a document's `sh` blocks that run hubdns: line and words.
+fn commands(text: &str) -> Vec<(usize, Vec<String>)> {
     let mut found = Vec::new();
     let mut inside = false;
     for (number, line) in text.lines().enumerate() {
         if line.starts_with("```") {
             inside = line == "```sh";
         } else if let Some(line) = line.strip_prefix("hubdns ").filter(|_| inside) {
-            let (command, remark) = line.split_once(" #").unwrap_or((line, ""));
+            let command = line.split_once(" #").map_or(line, |(command, _)| command);
             let words = command.split_whitespace().map(str::to_owned).collect();
-            found.push((number + 1, words, remark.to_owned()));
+            found.push((number + 1, words));
         }
     }
     found
@@ -108,7 +108,7 @@ fn every_command_of_the_documents_is_one() {
     let mut count = 0;
     for document in documents {
         let text = fs::read_to_string(&document).expect("a document");
-        for (line, words, _) in commands(&text) {
+        for (line, words) in commands(&text) {
             let mut words: Vec<&str> = words.iter().map(String::as_str).collect();
             words.push("--help"); // read after all others, so that a wrong one is told
             let (code, _, errors) = run(&words);
@@ -134,7 +134,7 @@ fn the_commands_of_the_troubleshooting_guide_come_out_as_it_says() {
         None => word.clone(),
     };
     let mut count = 0;
-    for (line, words, _) in commands(&text).into_iter().filter(|(_, words, _)| sends_nothing(words)) {
+    for (line, words) in commands(&text).into_iter().filter(|(_, words)| sends_nothing(words)) {
         let words: Vec<String> = words.iter().map(place).collect();
         let (code, out, errors) = run(&words.iter().map(String::as_str).collect::<Vec<_>>());
         assert_eq!(code, 0, "docs/troubleshooting.md:{line}: {out}{errors}");
