@@ -141,7 +141,7 @@ impl Selector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::{GuardMode, Unlisted};
+    use crate::view::{GuardMode, Snapshot, SnapshotPlan, Unlisted};
     use crate::zone::Origin;
 
     fn view(name: &str, networks: &[&str], listeners: &[&str]) -> ViewPlan {
@@ -205,5 +205,33 @@ mod tests {
         let at = |port| selector.select("10.10.0.1".parse().unwrap(), SocketAddr::from(([127, 0, 0, 1], port)));
         assert_eq!(at(5353).map(|selected| selected.view), Some(1));
         assert_eq!(at(53).map(|selected| selected.view), Some(0));
+    }
+
+    #[test]
+    fn a_client_is_found_for_every_view_that_has_one() {
+        let views = vec![
+            view("outer", &["10.0.0.0/8"], &[]),
+            view("inner", &["10.0.0.0/9"], &[]),
+            view("hidden", &["10.64.0.0/10"], &[]),
+            view("first", &["10.64.0.0/11"], &[]),
+            view("second", &["10.96.0.0/11"], &[]),
+            view("site", &[], &["127.0.0.1:5353"]),
+            view("one", &["192.0.2.255/32"], &[]),
+        ];
+        let snapshot = Snapshot::build(SnapshotPlan { views, ..SnapshotPlan::default() });
+        let listen = |_| SocketAddr::from(([127, 0, 0, 1], 53));
+        let found = |view| snapshot.client_of(view, listen).map(|(client, local)| (client.to_string(), local.port()));
+        for (view, client, port) in [
+            (0, "10.128.0.1", 53),
+            (1, "10.0.0.1", 53),
+            (3, "10.64.0.1", 53),
+            (4, "10.96.0.1", 53),
+            (5, "0.0.0.1", 5353),
+            (6, "192.0.2.255", 53),
+        ] {
+            assert_eq!(found(view), Some((client.to_owned(), port)));
+        }
+        assert_eq!(found(2), None, "other views take all of its clients");
+        assert_eq!(found(9), None);
     }
 }
