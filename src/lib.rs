@@ -11,6 +11,7 @@ pub mod wire;
 // Floor 1: data and exchanges.
 pub mod azure;
 pub mod cache;
+pub mod stub;
 pub mod upstream;
 pub mod zone;
 
@@ -28,7 +29,9 @@ pub mod explain;
 pub mod server;
 
 // Top: all of it wired together.
+pub mod asker;
 pub mod cli;
 pub mod demo;
+pub mod doctor;
 pub mod reload;
 pub mod run;

@@ -6,9 +6,11 @@
 
 mod interface;
 mod json;
+pub mod needs;
 mod pool;
 mod private_endpoint;
 mod record_set;
+pub mod session;
 mod vnet;
 mod zone_group;
 

@@ -4,8 +4,12 @@
 mod check;
 mod completions;
 mod demo;
+mod diff;
+mod doctor;
+mod expect;
 mod explain;
 mod matrix;
+mod query;
 mod schema;
 mod serve;
 mod test;
@@ -80,6 +84,12 @@ enum Command {
     Demo(demo::Arguments),
     /// Tells how a client's question is answered, and why
     Explain(Box<explain::Arguments>),
+    /// Asks, as each view, for what AVD needs, and tells what is private, public, or not as expected
+    Doctor(doctor::Arguments),
+    /// Tells what another configuration would change for whom, and what to do about it
+    Diff(diff::Arguments),
+    /// Asks a server as a client would, from a chosen address
+    Query(query::Arguments),
     /// Runs a table of expectations (client, name, type, answer) as a test suite
     Test(TestArguments),
     /// Prints the JSON Schema of the configuration file
@@ -106,6 +116,9 @@ struct CheckArguments {
 struct TestArguments {
     /// The table; it may name its configuration, which -c overrides
     file: PathBuf,
+    /// Print TAP, the Test Anything Protocol, which is the default
+    #[arg(long, conflicts_with = "json")]
+    tap: bool,
     /// Print JSON in place of TAP
     #[arg(long)]
     json: bool,
@@ -130,6 +143,9 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => checked(&cli.config, arguments),
         Command::Demo(arguments) => demo::run(arguments, begun),
         Command::Explain(arguments) => explain::run(&cli.config, arguments),
+        Command::Doctor(arguments) => doctor::run(&cli.config, arguments),
+        Command::Diff(arguments) => diff::run(arguments),
+        Command::Query(arguments) => query::run(arguments),
         Command::Test(arguments) => tested(named.then_some(cli.config), arguments),
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(arguments),

@@ -343,9 +343,8 @@ fn take(shared: &Shared, octets: &[u8], from: SocketAddr, transport: Transport) 
     octets.get(12 + length + 4 - 1)?;
     let mut seen = Seen { name, kind, transport, from, octets: octets.to_vec(), earlier: 0 };
     if is_mark(&seen) {
-        // A dead server does not answer it either.
-        let silent = Arc::clone(&lock(&shared.answer))(&seen).silent;
-        return Some((seen, if silent { Script::silence() } else { Script::nxdomain("") }));
+        // Nobody waits for it, and a script that is dead or stands at a door must not seem to live.
+        return Some((seen, Script::silence()));
     }
     {
         let mut log = lock(&shared.log);
