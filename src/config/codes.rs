@@ -325,7 +325,8 @@ codes! {
         "The text is cut, or is not what `az … -o json` prints.",
         "from = [\"notes.txt\"]", "Export again with `-o json`.";
     NOT_AZURE = 602 Error, "JSON without anything we know", "DESIGN 2",
-        "Neither a network interface, private endpoint, zone group, record set nor virtual network.",
+        "Neither a network interface, private endpoint, zone group, record set, virtual network, workspace, host pool, \
+         deployment output nor Terraform state; for `hubdns import azure` nor the export of a zone.",
         "from = [\"vm.json\"]", "Use `az network nic show` of the endpoint's interface.";
     PARTIAL = 603 Warning, "a page of a longer list", "DESIGN 2",
         "`nextLink` or `skip_token` is set: the rest is missing.",

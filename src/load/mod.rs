@@ -5,10 +5,12 @@
 //! inheritance and references (`extends`), views (`views`), DESIGN.md section 4 (`lints`).
 //! Nothing is half loaded: with an error there is no plan.
 
+mod azure;
 mod endpoints;
 mod expectations;
 mod extends;
 mod files;
+mod inventory;
 mod jail;
 mod lints;
 mod names;
@@ -29,6 +31,7 @@ use crate::zone::avd::{Cloud, Clouds, guid_of_label};
 pub use expectations::{Case, Expectations, Expected, Scripted, What, expectations, expectations_of_text};
 use extends::Tables;
 use files::{Disk, Files, Memory};
+pub use inventory::{Inventory, Settled, SettledRecord, ZoneData, ZoneFile, ZoneRecord, inventory};
 
 /// The transports of upstreams that this program has.
 pub const TRANSPORTS: &[&str] = &["udp"];
@@ -109,13 +112,14 @@ fn load_with(files: &dyn Files, main: &Path) -> Result<Loaded, Unreadable> {
         files::gather(files, main).map_err(|error| Unreadable { path: main.to_owned(), message: error.to_string() })?;
     let files::Gathered { spec, mut findings, files: mut read } = gathered;
     let clouds = clouds(&spec, &mut findings);
-    let endpoints = endpoints::build(&spec, &clouds, files, &mut read, &mut findings);
+    let (endpoints, sources) = endpoints::build(&spec, &clouds, files, &mut read, &mut findings);
     let zones = zones::build(&spec, files, &mut read, &mut findings);
     unique_names(&spec, &endpoints, &zones, &mut findings);
     let tables = Tables::new(&spec, &endpoints, &zones);
     let flat = extends::flatten(&tables, &mut findings);
     let views = views::plan(&tables, &flat, &mut findings);
     lints::check(&lints::Input { tables: &tables, views: &flat, clouds: &clouds }, &mut findings);
+    azure::add_pointers(&sources, &mut findings);
     let names: Vec<Arc<str>> = read.iter().map(|path| files::shown(path)).collect();
     sort(&mut findings, &names.iter().map(|name| &**name).collect::<Vec<_>>());
     findings.dedup();
