@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod demo;
 mod explain;
+mod import;
 mod matrix;
 mod schema;
 mod serve;
@@ -80,6 +81,8 @@ enum Command {
     Demo(demo::Arguments),
     /// Tells how a client's question is answered, and why
     Explain(Box<explain::Arguments>),
+    /// Makes a configuration of what Azure prints
+    Import(import::Arguments),
     /// Runs a table of expectations (client, name, type, answer) as a test suite
     Test(TestArguments),
     /// Prints the JSON Schema of the configuration file
@@ -130,6 +133,7 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => checked(&cli.config, arguments),
         Command::Demo(arguments) => demo::run(arguments, begun),
         Command::Explain(arguments) => explain::run(&cli.config, arguments),
+        Command::Import(arguments) => import::run(arguments),
         Command::Test(arguments) => tested(named.then_some(cli.config), arguments),
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(arguments),

@@ -101,6 +101,15 @@ pub struct SettledRecord {
     pub place: Place,
 }
 
+/// How a comment names a place.
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Origin {
+    /// The file.
+    pub file: String,
+    /// Where in it: ` /pointer`, `:line`, or nothing for all of it.
+    pub inside: String,
+}
+
 /// Reads files; what cannot be read is told and left out.
 pub fn inventory(paths: &[PathBuf], findings: &mut Vec<Finding>) -> Inventory {
     let mut read = Vec::new();
@@ -157,22 +166,24 @@ impl Inventory {
     }
 
     /// How comments name the places of values: the file and, inside JSON, the pointer, else the line.
-    pub fn origins(&self, wanted: &[&At]) -> Vec<String> {
-        let mut origins = vec![String::new(); wanted.len()];
-        for (number, source) in self.sources.iter().enumerate() {
-            let inside: Vec<usize> =
-                wanted.iter().enumerate().filter(|(_, at)| at.text == number).map(|(index, _)| index).collect();
-            if inside.is_empty() {
-                continue;
-            }
+    pub fn origins(&self, wanted: &[&At]) -> Vec<Origin> {
+        let mut origins = vec![Origin::default(); wanted.len()];
+        let mut by_text: HashMap<usize, Vec<usize>> = HashMap::new();
+        for (index, at) in wanted.iter().enumerate() {
+            by_text.entry(at.text).or_default().push(index);
+        }
+        for (number, inside) in by_text {
+            let Some(source) = self.sources.get(number) else { continue };
             let spans: Vec<_> = inside.iter().filter_map(|index| Some(wanted.get(*index)?.span.clone())).collect();
             let is_json = is_json(Path::new(&**source.name()), source.text());
             let pointers = if is_json { azure::pointers(source.text(), &spans) } else { Vec::new() };
             for (position, (index, span)) in inside.iter().zip(&spans).enumerate() {
                 let Some(origin) = origins.get_mut(*index) else { continue };
-                *origin = match pointers.get(position) {
-                    Some(pointer) => format!("{} {pointer}", source.name()).trim_end().to_owned(),
-                    None => format!("{}:{}", source.name(), source.place(span.clone()).line()),
+                origin.file = source.name().to_string();
+                origin.inside = match pointers.get(position) {
+                    Some(pointer) if pointer.is_empty() => String::new(),
+                    Some(pointer) => format!(" {pointer}"),
+                    None => format!(":{}", source.place(span.clone()).line()),
                 };
             }
         }

@@ -31,7 +31,7 @@ use crate::zone::avd::{Cloud, Clouds, guid_of_label};
 pub use expectations::{Case, Expectations, Expected, Scripted, What, expectations, expectations_of_text};
 use extends::Tables;
 use files::{Disk, Files, Memory};
-pub use inventory::{Inventory, Settled, SettledRecord, ZoneData, ZoneFile, ZoneRecord, inventory};
+pub use inventory::{Inventory, Origin, Settled, SettledRecord, ZoneData, ZoneFile, ZoneRecord, inventory};
 
 /// The transports of upstreams that this program has.
 pub const TRANSPORTS: &[&str] = &["udp"];
@@ -99,6 +99,28 @@ pub fn from_texts(texts: &[(&str, &str)]) -> Loaded {
         texts.iter().map(|(name, text)| (PathBuf::from(name), (*text).to_owned())).collect();
     let main = texts.first().map_or(TEXT_NAME, |(name, _)| name);
     load_with(&Memory(files), Path::new(main)).unwrap_or_else(|_| Loaded {
+        config: None,
+        plan: None,
+        findings: Vec::new(),
+        files: Vec::new(),
+    })
+}
+
+/// Loads a text as if it stood in the file at `path`; what it refers to is read from the disk. With `included` it is a
+/// file for `include`, and a main file that has nothing of its own but a listener and an upstream is put in front.
+pub fn text_at(path: &Path, text: &str, included: bool) -> Loaded {
+    let main = path.with_file_name(files::shown(path).rsplit('/').next().unwrap_or_default().to_owned() + ".main");
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let head = format!(
+        "version = 1\ninclude = [{:?}]\n[server]\nlisten = [\"127.0.0.1\"]\n[[upstream]]\nname = \"import\"\nservers = [\"127.0.0.2\"]\n",
+        glob::Pattern::escape(&name)
+    );
+    let mut texts = BTreeMap::from([(path.to_owned(), text.to_owned())]);
+    if included {
+        texts.insert(main.clone(), head);
+    }
+    let files = files::Overlay { texts: Memory(texts), below: &Disk };
+    load_with(&files, if included { &main } else { path }).unwrap_or_else(|_| Loaded {
         config: None,
         plan: None,
         findings: Vec::new(),

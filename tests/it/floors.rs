@@ -10,7 +10,7 @@ const FLOORS: [&[&str]; 7] = [
     &["zone", "cache", "azure", "upstream"],
     &["view"],
     &["load", "resolve"],
-    &["explain"],
+    &["explain", "import"],
     &["server", "admin"],
     &["reload", "run", "cli", "main", "lib", "demo"],
 ];

@@ -19,6 +19,7 @@ mod docs;
 mod edns;
 mod floors;
 mod forwarding;
+mod import;
 mod leak_matrix;
 mod names;
 mod negative;
