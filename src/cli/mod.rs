@@ -12,6 +12,7 @@ mod serve;
 mod test;
 
 use std::io::{self, IsTerminal, Write};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -99,9 +100,18 @@ struct CheckArguments {
     /// Exit with 4 where there are warnings
     #[arg(long)]
     strict: bool,
-    /// Print JSON
-    #[arg(long)]
+    /// Print JSON: the same as --format json
+    #[arg(long, conflicts_with = "format")]
     json: bool,
+    /// How to print: text, JSON, or SARIF 2.1.0 for code hosts
+    #[arg(long, value_enum, default_value = "text")]
+    format: check::Format,
+    /// Compare with virtual networks as `az network vnet list` prints them; may be repeated
+    #[arg(long, value_name = "FILE")]
+    vnets: Vec<PathBuf>,
+    /// An address that leads to us though we do not listen on it, as a load balancer's; for --vnets, may be repeated
+    #[arg(long = "dns-server", value_name = "ADDRESS", requires = "vnets")]
+    dns_servers: Vec<IpAddr>,
 }
 
 /// What `test` takes.
@@ -154,7 +164,9 @@ fn checked(config: &Path, arguments: &CheckArguments) -> anyhow::Result<Exit> {
     let options = check::Options {
         config: config.to_owned(),
         strict: arguments.strict,
-        json: arguments.json,
+        format: if arguments.json { check::Format::Json } else { arguments.format },
+        vnets: arguments.vnets.clone(),
+        dns_servers: arguments.dns_servers.clone(),
         colour: is_coloured(&io::stderr()),
     };
     Ok(check::run(&options, &mut io::stdout().lock(), &mut io::stderr().lock())?)

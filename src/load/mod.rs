@@ -16,6 +16,7 @@ mod lints;
 mod names;
 mod services;
 mod views;
+mod vnets;
 mod zones;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,8 @@ pub use expectations::{Case, Expectations, Expected, Scripted, What, expectation
 use extends::Tables;
 use files::{Disk, Files, Memory};
 pub use inventory::{Inventory, Origin, Settled, SettledRecord, ZoneData, ZoneFile, ZoneRecord, inventory};
+
+pub use vnets::check_vnets;
 
 /// The transports of upstreams that this program has.
 pub const TRANSPORTS: &[&str] = &["udp"];
@@ -78,6 +81,13 @@ pub struct Unreadable {
     pub path: PathBuf,
     /// Why.
     pub message: String,
+}
+
+impl Unreadable {
+    /// The place of a finding about it.
+    pub fn place(&self) -> crate::config::Place {
+        crate::config::Place::at(files::shown(&self.path), 1, 1)
+    }
 }
 
 /// Loads a main file and everything that it refers to.
