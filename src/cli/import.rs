@@ -14,6 +14,7 @@ use crate::config::value::socket_address;
 use crate::config::{Finding, Severity, codes, has_errors, render};
 use crate::import::azure::drift::{Difference, differences};
 use crate::import::azure::{Request, ViewRule};
+use crate::import::other::Format;
 use crate::import::{self, Data, Options, Tables, Written, ZoneContent};
 use crate::zone::avd::Kind;
 
@@ -29,6 +30,26 @@ pub(super) struct Arguments {
 enum Source {
     /// Azure: interfaces, private endpoints, zone groups, record sets, zone exports, Terraform, Resource Graph, deployments
     Azure(Box<AzureArguments>),
+    /// CoreDNS's Corefile
+    Corefile(OtherArguments),
+    /// Unbound's unbound.conf
+    Unbound(OtherArguments),
+    /// BIND's named.conf
+    Bind(OtherArguments),
+    /// dnsmasq.conf
+    Dnsmasq(OtherArguments),
+    /// A hosts file
+    Hosts(OtherArguments),
+}
+
+/// What the importers of other servers take.
+#[derive(Debug, Args)]
+struct OtherArguments {
+    /// The file; what it includes or refers to is listed, not read
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    #[command(flatten)]
+    common: Common,
 }
 
 /// What every importer takes.
@@ -113,7 +134,17 @@ impl Common {
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     match &arguments.source {
         Source::Azure(own) => azure(own),
+        Source::Corefile(own) => other(Format::Corefile, own),
+        Source::Unbound(own) => other(Format::Unbound, own),
+        Source::Bind(own) => other(Format::Bind, own),
+        Source::Dnsmasq(own) => other(Format::Dnsmasq, own),
+        Source::Hosts(own) => other(Format::Hosts, own),
     }
+}
+
+fn other(format: Format, own: &OtherArguments) -> anyhow::Result<Exit> {
+    let (tables, findings) = import::other::read(format, &own.file, &own.common.options());
+    finish(&own.common, tables, findings)
 }
 
 fn azure(own: &AzureArguments) -> anyhow::Result<Exit> {

@@ -82,7 +82,7 @@ enum Command {
     Demo(demo::Arguments),
     /// Tells how a client's question is answered, and why
     Explain(Box<explain::Arguments>),
-    /// Makes a configuration of what Azure prints
+    /// Makes a configuration of what Azure prints, or of what another DNS server is configured by
     Import(import::Arguments),
     /// Runs a table of expectations (client, name, type, answer) as a test suite
     Test(TestArguments),

@@ -6,6 +6,7 @@
 
 pub mod azure;
 mod names;
+pub mod other;
 mod tables;
 mod verify;
 mod write;

@@ -138,6 +138,10 @@ pub struct View {
     pub networks: Vec<IpNet>,
     /// Its listeners.
     pub listeners: Vec<SocketAddr>,
+    /// Whether it has no clients because others extend it.
+    pub is_abstract: bool,
+    /// The view that it extends.
+    pub extends: Option<String>,
     /// Its default route, where it is not the file's one upstream.
     pub upstream: Option<String>,
     /// Routes: suffix and upstream.

@@ -171,13 +171,16 @@ impl Writer {
 
     fn view(&mut self, own: &View) {
         self.table("view", &own.comments, &own.name, own.place.as_ref());
-        if own.networks.is_empty() && own.listeners.is_empty() {
+        if own.networks.is_empty() && own.listeners.is_empty() && !own.is_abstract {
             self.comment("networks = []     # its clients are not known");
         } else if !own.networks.is_empty() {
             self.list("networks", &own.networks.iter().map(ToString::to_string).collect::<Vec<_>>());
         }
         if !own.listeners.is_empty() {
             self.list("listeners", &own.listeners.iter().map(socket).collect::<Vec<_>>());
+        }
+        if let Some(base) = &own.extends {
+            self.pair("extends", &quoted(base));
         }
         if let Some(upstream) = &own.upstream {
             self.pair("upstream", &quoted(upstream));

@@ -138,6 +138,17 @@ pub fn text_at(path: &Path, text: &str, included: bool) -> Loaded {
     })
 }
 
+/// The text of a file that is read for an importer, within the bound of Azure's files.
+///
+/// # Errors
+/// A finding that says why there is none.
+pub fn bounded_text(path: &Path) -> Result<String, Box<Finding>> {
+    Disk.read(path, crate::azure::LARGEST as u64).map_err(|error| {
+        let place = crate::config::Place::at(files::shown(path), 1, 1);
+        Box::new(files::unreadable(path, &error, &place, ""))
+    })
+}
+
 /// Loads by any source of files.
 fn load_with(files: &dyn Files, main: &Path) -> Result<Loaded, Unreadable> {
     let gathered =

@@ -20,6 +20,8 @@ mod edns;
 mod floors;
 mod forwarding;
 mod import;
+mod import_bad;
+mod import_other;
 mod leak_matrix;
 mod names;
 mod negative;

@@ -191,7 +191,7 @@ impl<'i> Known<'i> {
 
 /// The kind that names tell. AVD names with a GUID of which none is a host pool's are a workspace's: pools always have a
 /// broker.
-pub(super) fn by_names(names: &[Name], clouds: &Clouds) -> Option<Kind> {
+pub(in crate::import) fn by_names(names: &[Name], clouds: &Clouds) -> Option<Kind> {
     let avd = |name: &Name| clouds.classify(name.as_ref());
     if let Some(kind) = names.iter().find_map(|name| clouds.kind_by_name(name.as_ref())) {
         return Some(kind);

@@ -17,6 +17,7 @@ use crate::config::Finding;
 use crate::load::{self, Inventory, Origin};
 use crate::zone::avd::{Clouds, Kind};
 use found::Found;
+pub(super) use found::by_names as kind_by_names;
 use views::Views;
 pub use views::{Member, ViewRule};
 
