@@ -22,8 +22,9 @@ pub mod view;
 pub mod load;
 pub mod resolve;
 
-// Floor 4: why.
+// Floor 4: why; what others have.
 pub mod explain;
+pub mod import;
 
 // Floor 5: transports.
 pub mod server;

@@ -8,6 +8,7 @@ mod diff;
 mod doctor;
 mod expect;
 mod explain;
+mod import;
 mod matrix;
 mod query;
 mod schema;
@@ -15,6 +16,7 @@ mod serve;
 mod test;
 
 use std::io::{self, IsTerminal, Write};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -90,6 +92,8 @@ enum Command {
     Diff(diff::Arguments),
     /// Asks a server as a client would, from a chosen address
     Query(query::Arguments),
+    /// Makes a configuration of what Azure prints, or of what another DNS server is configured by
+    Import(import::Arguments),
     /// Runs a table of expectations (client, name, type, answer) as a test suite
     Test(TestArguments),
     /// Prints the JSON Schema of the configuration file
@@ -106,9 +110,18 @@ struct CheckArguments {
     /// Exit with 4 where there are warnings
     #[arg(long)]
     strict: bool,
-    /// Print JSON
-    #[arg(long)]
+    /// Print JSON: the same as --format json
+    #[arg(long, conflicts_with = "format")]
     json: bool,
+    /// How to print: text, JSON, or SARIF 2.1.0 for code hosts
+    #[arg(long, value_enum, default_value = "text")]
+    format: check::Format,
+    /// Compare with virtual networks as `az network vnet list` prints them; may be repeated
+    #[arg(long, value_name = "FILE")]
+    vnets: Vec<PathBuf>,
+    /// An address that leads to us though we do not listen on it, as a load balancer's; for --vnets, may be repeated
+    #[arg(long = "dns-server", value_name = "ADDRESS", requires = "vnets")]
+    dns_servers: Vec<IpAddr>,
 }
 
 /// What `test` takes.
@@ -146,6 +159,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&cli.config, arguments),
         Command::Diff(arguments) => diff::run(arguments),
         Command::Query(arguments) => query::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
         Command::Test(arguments) => tested(named.then_some(cli.config), arguments),
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(arguments),
@@ -166,7 +180,9 @@ fn checked(config: &Path, arguments: &CheckArguments) -> anyhow::Result<Exit> {
     let options = check::Options {
         config: config.to_owned(),
         strict: arguments.strict,
-        json: arguments.json,
+        format: if arguments.json { check::Format::Json } else { arguments.format },
+        vnets: arguments.vnets.clone(),
+        dns_servers: arguments.dns_servers.clone(),
         colour: is_coloured(&io::stderr()),
     };
     Ok(check::run(&options, &mut io::stdout().lock(), &mut io::stderr().lock())?)

@@ -11,7 +11,7 @@ const FLOORS: [&[&str]; 7] = [
     &["zone", "cache", "azure", "stub", "upstream"],
     &["view"],
     &["load", "resolve"],
-    &["explain"],
+    &["explain", "import"],
     &["server", "admin"],
     &["reload", "run", "asker", "cli", "main", "lib", "demo", "doctor"],
 ];
