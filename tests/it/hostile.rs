@@ -330,3 +330,11 @@ fn r31_a_platform_that_drops_past_its_pending_quota_drops_nothing() {
     assert!(platform.most_pending <= 150, "{}", platform.most_pending);
     assert_eq!(platform.dropped, 0);
 }
+
+#[test]
+fn r31_a_platform_that_drops_past_its_rate_drops_nothing() {
+    let _alone = alone();
+    let platform = throttled(MS(20));
+    assert!(platform.most_in_a_second <= 1_000, "{}", platform.most_in_a_second);
+    assert_eq!(platform.dropped, 0);
+}
