@@ -83,7 +83,14 @@ fn count_failed(outcomes: &[Outcome], wanted: About) -> usize {
 }
 
 #[test]
-fn f_06_one_of_two_servers_dies_and_no_query_fails() {
+fn f_06_servers_die_under_load() {
+    std::thread::scope(|scope| {
+        scope.spawn(one_of_two_servers_dies_and_no_query_fails);
+        scope.spawn(the_only_server_dies_and_every_query_is_answered);
+    });
+}
+
+fn one_of_two_servers_dies_and_no_query_fails() {
     let test = "f_06 (two servers)";
     let Some(mut first) = Authoritative::start(test, 0) else { return };
     let Some(second) = Authoritative::start(test, 1) else { return };
@@ -94,8 +101,7 @@ fn f_06_one_of_two_servers_dies_and_no_query_fails() {
     assert_eq!(failed, [0; 3], "owned, cached, forwarded:\n{}", server.log());
 }
 
-#[test]
-fn f_06_the_only_server_dies_and_every_query_is_answered() {
+fn the_only_server_dies_and_every_query_is_answered() {
     let test = "f_06 (one server)";
     let Some(mut only) = Authoritative::start(test, 0) else { return };
     let server = start(&[&only]);

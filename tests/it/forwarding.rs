@@ -156,7 +156,7 @@ fn d_12a_a_reply_to_another_question_is_ignored() {
 }
 
 #[test]
-fn s_12_bad_replies_before_the_good_one_are_waited_out() {
+fn r30_noise_before_the_good_reply_is_no_reason_to_ask_another_server() {
     let world = short().start_with(|seen| {
         let lie = || Script::records(vec![Rr::host(&seen.name, 300, "203.0.113.66")]);
         let mut other_type = seen.octets[12..12 + wire_name(&seen.name).len()].to_vec();

@@ -1,9 +1,10 @@
-//! What an upstream server's replies, silence and spoofed replies make of it, on a stepped clock (S-10, S-12, S-13,
-//! S-20; R28 to R31).
+//! What an upstream server's replies, silence and spoofed replies make of it, on a stepped clock (F-05, S-10, S-12,
+//! S-13, S-20; R28 to R31).
 
 use crate::harness::driven::Driven;
 use crate::harness::message::{Rr, kind, presentation, wire_name};
 use crate::harness::{Script, Seen, Transport, Upstream};
+use crate::hostile::{MISBEHAVIOURS, misbehave};
 use hubdns::upstream::Health;
 use hubdns::wire::{End, Failure};
 use rand::rngs::StdRng;
@@ -265,6 +266,39 @@ fn s_13_spoofed_replies_leave_health_as_silence_alone_does() {
         assert_eq!(first, wanted, "{questions} open, round trip {round_trip:?}: {alone:?}");
         assert_eq!(alone.last().map(|(_, health, ..)| *health), Some(Health::Up), "one valid reply");
     }
+}
+
+#[test]
+fn f_05_no_place_is_lost_to_a_server_that_misbehaves() {
+    let seed = rand::random();
+    println!("f_05: seed {seed}");
+    let draws = Mutex::new(StdRng::seed_from_u64(seed));
+    let elsewhere = UdpSocket::bind("127.0.0.1:0").expect("another port");
+    let bad = Upstream::start(move |seen| {
+        let mut draws = draws.lock().expect("nothing panics with it");
+        misbehave(draws.random_range(0..MISBEHAVIOURS), draws.random(), seen, &elsewhere)
+    });
+    let fair =
+        Upstream::start(|seen| if seen.earlier == 0 && seen.id() % 2 == 0 { Script::silence() } else { good(seen) });
+    let mut driven = Driven::new(&[bad.address, fair.address]);
+    let (rounds, questions) = (40, 30);
+    let mut ended = 0;
+    for round in 0..rounds {
+        for number in 0..questions {
+            ended += usize::from(driven.ask(&format!("n{number}.r{round}.public.example")).is_some());
+        }
+        for _ in 0..3 {
+            ended += driven.receive(MS(3)).len();
+        }
+        ended += driven.step(MS(120)).len();
+    }
+    // All budgets run out, and all that lingers.
+    ended += driven.step(MS(20_000)).len();
+    driven.receive(MS(50));
+    driven.step(MS(20_000));
+    assert_eq!(ended, rounds * questions, "every question ends, once");
+    let in_flight = [&bad, &fair].map(|server| driven.servers.state(server.address).in_flight());
+    assert_eq!((in_flight, driven.open()), ([0, 0], 0), "places and exchanges are given back");
 }
 
 #[test]

@@ -253,7 +253,6 @@ const BAD_REPLIES: [Badness; 9] = [
 
 #[test]
 fn s_12_bad_replies_before_the_good_one_are_waited_out() {
-    let _alone = alone();
     let elsewhere = UdpSocket::bind("127.0.0.1:0").expect("another port");
     // A name says how its replies are bad and how many of them there are.
     let upstream = Upstream::start(move |seen| {

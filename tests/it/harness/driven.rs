@@ -57,6 +57,11 @@ impl Driven {
         self.servers.state(self.group.servers[0].address)
     }
 
+    /// How many exchanges are open or linger.
+    pub(crate) fn open(&self) -> usize {
+        self.exchanges.len()
+    }
+
     /// Asks for a name's A records, on behalf of a client; gives what ended at once.
     pub(crate) fn ask_for(&mut self, name: &str, client: &str) -> Option<Finished> {
         let name = WireName::from_presentation(name).expect("a name");

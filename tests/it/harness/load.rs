@@ -251,7 +251,7 @@ fn share_of(times: &[Duration], share: usize) -> Duration {
     times[(times.len() * share).div_ceil(1000).clamp(1, times.len()) - 1]
 }
 
-/// Keeps the tests that measure times under load apart from each other.
+/// Keeps tests of great load apart from each other.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
     static LOAD: Mutex<()> = Mutex::new(());
     LOAD.lock().unwrap_or_else(PoisonError::into_inner)
