@@ -1,14 +1,16 @@
 //! `serve`: everything wired together, from the file to the last reply.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::cache::Limits;
+use crate::cache::{Limits, LoadError};
 use crate::config::Config;
 use crate::reload::{Refused, Reloader, log_findings, prepare};
+use crate::resolve::general::Shared;
 use crate::server::{self, Server, Settings};
 use crate::wire::Ttl;
 
@@ -68,11 +70,42 @@ pub fn serve(path: &Path) -> Result<(), Error> {
         tracing::info!(%address, "listening over UDP and TCP");
     }
     warn_of_what_is_missing(&config);
+    let cache_file = cache_file(&path, &config);
+    if let Some(file) = &cache_file {
+        let (shared, file) = (Arc::clone(server.shared()), file.clone());
+        // Beside the first answers, which need no cache.
+        runtime.spawn_blocking(move || load_cache(&shared, &file));
+    }
+    let shared = Arc::clone(server.shared());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), generation = 1, "ready");
     let ended = runtime.block_on(until_stopped(Reloader::new(path, server, config), signals));
+    if let Some(file) = cache_file.filter(|_| ended.is_ok()) {
+        save_cache(&shared, &file);
+    }
     // Tasks that are still at work hold nothing that matters: every reply has left or run out of time.
     runtime.shutdown_timeout(Duration::from_millis(100));
     ended
+}
+
+/// Where the cache is kept from one process to the next.
+fn cache_file(path: &Path, config: &Config) -> Option<PathBuf> {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    config.cache.file.as_ref().map(|file| folder.join(file))
+}
+
+fn load_cache(shared: &Shared, file: &Path) {
+    match shared.cache.load(file, shared.clock.now()) {
+        Ok(kept) => tracing::info!(file = %file.display(), entries = kept.entries, octets = kept.octets, "cache read"),
+        Err(LoadError::Read(error)) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => tracing::warn!(file = %file.display(), %error, "the saved cache is left out: the file"),
+    }
+}
+
+fn save_cache(shared: &Shared, file: &Path) {
+    match shared.cache.save(file, shared.clock.now()) {
+        Ok(kept) => tracing::info!(file = %file.display(), entries = kept.entries, octets = kept.octets, "cache saved"),
+        Err(error) => tracing::warn!(file = %file.display(), %error, "the cache cannot be saved"),
+    }
 }
 
 /// The keys that are read and not yet served.

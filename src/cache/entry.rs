@@ -1,6 +1,6 @@
 //! An [`Entry`]: a raw answer, when it was had, and whether any view of the present snapshot shapes it (R4).
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use crate::wire::{End, Failure, Moment, RawAnswer, Ttl};
@@ -28,6 +28,12 @@ impl Default for Limits {
 
 /// How long a failure is remembered (RFC 9520 §3.2: at least one second).
 const FAILURE: Duration = Duration::from_secs(1);
+/// The last one of so many parts of its life is when an answer that is asked is fetched anew …
+const REFRESH_SHARE: u32 = 10;
+/// … but this long at least, since the last second is a miss.
+const REFRESH_LEAST: Duration = Duration::from_secs(2);
+/// Answers that live for less are not fetched anew.
+const REFRESH_LIFETIME: Duration = Duration::from_secs(5);
 
 /// A raw answer as it is held.
 #[derive(Debug)]
@@ -35,6 +41,12 @@ pub struct Entry {
     raw: RawAnswer,
     stored: Moment,
     dies: Moment,
+    /// Until when it may serve, stale or not.
+    useful_until: Moment,
+    /// From when on a client that asks has it fetched anew.
+    refresh_at: Moment,
+    /// Somebody has it fetched anew.
+    refreshing: AtomicBool,
     /// Twice the generation of the snapshot that was asked last, plus one if no view of it shapes this answer.
     plain: AtomicU64,
 }
@@ -43,13 +55,46 @@ impl Entry {
     /// An entry of the outcome of an exchange that ended at `now`.
     pub fn new(mut raw: RawAnswer, now: Moment, limits: &Limits) -> Self {
         let lifetime = match raw.end() {
-            End::Failed(Failure::Capped | Failure::Full) => Duration::ZERO,
+            End::Failed(Failure::Capped | Failure::Full | Failure::Loop) => Duration::ZERO,
             End::Failed(_) => FAILURE,
             End::Negative if !raw.has_soa() => Duration::ZERO,
             End::Negative => raw.lower_ttls(limits.max_ttl.min(limits.max_negative_ttl)).duration(),
             End::Data | End::Dangling | End::Loop => raw.lower_ttls(limits.max_ttl).duration(),
         };
-        Self { raw, stored: now, dies: now.after(lifetime), plain: AtomicU64::new(0) }
+        Self::living(raw, now, lifetime, limits)
+    }
+
+    /// An entry of an answer that has so many seconds left at `now`, or has been past its end for as many; none where
+    /// it is older than the clock.
+    pub(super) fn revived(mut raw: RawAnswer, left: i64, now: Moment, limits: &Limits) -> Option<Self> {
+        let most =
+            if raw.end() == End::Negative { limits.max_ttl.min(limits.max_negative_ttl) } else { limits.max_ttl };
+        let lifetime = raw.lower_ttls(most).duration();
+        let left = left.min(i64::try_from(lifetime.as_secs()).ok()?);
+        let age = i64::try_from(lifetime.as_secs()).ok()?.checked_sub(left)?;
+        let stored = now.before(Duration::from_secs(u64::try_from(age).ok()?))?;
+        Some(Self::living(raw, stored, lifetime, limits))
+    }
+
+    fn living(raw: RawAnswer, stored: Moment, lifetime: Duration, limits: &Limits) -> Self {
+        let dies = stored.after(lifetime);
+        let is_positive = matches!(raw.end(), End::Data | End::Dangling);
+        let early = (lifetime / REFRESH_SHARE).max(REFRESH_LEAST);
+        // What lives too briefly is not worth it, and failures are to be had again as they come.
+        let refreshes = lifetime >= REFRESH_LIFETIME && !matches!(raw.end(), End::Failed(_));
+        Self {
+            stored,
+            dies,
+            useful_until: if is_positive { dies.after(limits.serve_stale) } else { dies },
+            refresh_at: if refreshes {
+                stored.after(lifetime.saturating_sub(early))
+            } else {
+                Moment::from_millis(u64::MAX)
+            },
+            refreshing: AtomicBool::new(false),
+            plain: AtomicU64::new(0),
+            raw,
+        }
     }
 
     /// An exchange that brought nothing.
@@ -68,10 +113,25 @@ impl Entry {
         left >= Duration::from_secs(1) || matches!(self.raw.end(), End::Failed(_)) && !left.is_zero()
     }
 
-    /// Whether it is past its life and may serve in place of a failure for `serve_stale` more. Positive answers only: a
-    /// stale NXDOMAIN is final for Windows.
-    pub fn is_stale(&self, now: Moment, serve_stale: Duration) -> bool {
-        matches!(self.raw.end(), End::Data | End::Dangling) && !self.is_live(now) && now.since(self.dies) < serve_stale
+    /// Whether it is past its life and may serve in place of a failure (R33). Positive answers only: a stale NXDOMAIN is
+    /// final for Windows.
+    pub fn is_stale(&self, now: Moment) -> bool {
+        matches!(self.raw.end(), End::Data | End::Dangling) && !self.is_live(now) && now < self.useful_until
+    }
+
+    /// Whether it may serve at all.
+    pub(super) fn is_of_use(&self, now: Moment) -> bool {
+        now < self.useful_until
+    }
+
+    /// Whether its end is near and nobody has it fetched anew yet. The caller has then taken that upon itself.
+    pub fn take_refresh(&self, now: Moment) -> bool {
+        now >= self.refresh_at && now < self.dies && !self.refreshing.swap(true, Ordering::Relaxed)
+    }
+
+    /// Octets in memory.
+    pub(super) fn octets(&self) -> u64 {
+        (size_of::<Self>() + 2 * size_of::<usize>() + self.raw.heap_octets()) as u64
     }
 
     /// Whether it is a failure.
@@ -82,6 +142,12 @@ impl Entry {
     /// Whole seconds since it was had.
     pub fn age(&self, now: Moment) -> u32 {
         u32::try_from(now.since(self.stored).as_secs()).unwrap_or(u32::MAX)
+    }
+
+    /// Whole seconds that it has left, or has been past its end.
+    pub(super) fn seconds_left(&self, now: Moment) -> i64 {
+        let seconds = |duration: Duration| i64::try_from(duration.as_secs()).unwrap_or(i64::MAX);
+        if now < self.dies { seconds(self.dies.since(now)) } else { -1 - seconds(now.since(self.dies)) }
     }
 
     /// How long it lives from `now`.

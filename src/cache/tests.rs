@@ -93,3 +93,177 @@ fn r33_a_failure_does_not_replace_what_may_serve_stale() {
     off.insert(&own, reply("a.example", 10), at(0));
     assert!(off.look_up_stale(&own, at(11 * SECOND)).is_none());
 }
+
+/// A reply with one TXT record of `octets` octets.
+fn large(name: &str, octets: u8, count: u16) -> RawAnswer {
+    let header = Header { flags: flags::QR, questions: 1, answers: count, ..Header::default() };
+    let mut message = header.octets().to_vec();
+    message.extend(WireName::from_presentation(name).unwrap().octets());
+    message.extend([0, 16, 0, 1]);
+    for number in 0..count {
+        message.extend([0xc0, 12, 0, 16, 0, 1, 0, 0, 14, 16]);
+        message.extend((u16::from(octets) + 1).to_be_bytes());
+        message.push(octets);
+        message.extend(vec![number as u8; usize::from(octets)]);
+    }
+    RawAnswer::from_upstream(&message, &text_key(name)).unwrap()
+}
+
+fn text_key(name: &str) -> Key {
+    Key::new(RouteId(1), WireName::from_presentation(name).unwrap().as_ref(), rtype::TXT, false, false)
+}
+
+/// Names that are asked once a second beside a flood of names that are asked once. `has` looks one up and, where it is
+/// missing, inserts it. The share of hits of the good names, their first two asks apart.
+fn hits_beside_a_flood(mut has: impl FnMut(&str, Moment) -> bool) -> f64 {
+    let (good, unique, seconds) = (1_000_u32, 8_000_u32, 12_u32);
+    let (mut hits, mut asks, mut next) = (0_u32, 0_u32, 0_u32);
+    for second in 0..seconds {
+        for number in 0..good {
+            let now = Moment::from_millis(u64::from(second) * SECOND + u64::from(number));
+            let hit = has(&format!("good{number}.example"), now);
+            if second >= 2 {
+                (hits, asks) = (hits + u32::from(hit), asks + 1);
+            }
+            for _ in 0..unique / good {
+                assert!(!has(&format!("flood{next}.example"), now), "asked once");
+                next += 1;
+            }
+        }
+    }
+    f64::from(hits) / f64::from(asks)
+}
+
+#[test]
+fn s_17_a_flood_of_names_asked_once_displaces_none_asked_again() {
+    let bound = 2 << 20;
+    let cache = Cache::new(bound, Limits::default());
+    let share = hits_beside_a_flood(|name, now| {
+        let key = text_key(name);
+        if cache.look_up(&key, now).is_some() {
+            return true;
+        }
+        cache.insert(&key, large(name, 190, 3), now);
+        assert!(cache.octets() <= bound);
+        false
+    });
+    assert!(share >= 0.95, "{:.1} % hits", share * 100.0);
+}
+
+#[test]
+fn s_17_the_same_flood_empties_a_plain_lru_cache() {
+    let (mut used, mut of_name, mut tick) =
+        (std::collections::BTreeMap::new(), std::collections::HashMap::new(), 0_u64);
+    let most = (2 << 20) / 900;
+    let share = hits_beside_a_flood(|name, _| {
+        tick += 1;
+        let before = of_name.insert(name.to_owned(), tick);
+        used.insert(tick, name.to_owned());
+        if let Some(before) = before {
+            used.remove(&before);
+        } else if used.len() > most {
+            let (_, oldest) = used.pop_first().unwrap();
+            of_name.remove(&oldest);
+        }
+        before.is_some()
+    });
+    assert!(share < 0.5, "{:.1} % hits: the flood is too weak to show anything", share * 100.0);
+}
+
+#[test]
+fn entries_are_flushed_by_name_subtree_route_and_all() {
+    let at = Moment::from_millis(0);
+    let filled = || {
+        let cache = Cache::new(1 << 20, Limits::default());
+        for name in ["a.example", "b.a.example", "ba.example", "other.test"] {
+            cache.insert(&key(name), reply(name, 300), at);
+        }
+        let name = WireName::from_presentation("a.example").unwrap();
+        let elsewhere = Key::new(RouteId(2), name.as_ref(), rtype::A, false, false);
+        cache.insert(&elsewhere, reply("a.example", 300), at);
+        cache.insert(&key("dead.a.example"), RawAnswer::failed(Failure::Silent), at);
+        (cache, elsewhere)
+    };
+    let name = WireName::from_presentation("a.example").unwrap();
+    for (what, expected, left) in [
+        (Flush::Name(name.as_ref()), 2, 3),
+        (Flush::Subtree(name.as_ref()), 4, 2),
+        (Flush::Route(RouteId(2)), 1, 4),
+        (Flush::All, 6, 0),
+    ] {
+        let (cache, elsewhere) = filled();
+        assert_eq!((cache.flush(what), cache.len()), (expected, left), "{what:?}");
+        assert!(cache.look_up(&elsewhere, at).is_none());
+        cache.insert(&key("new.example"), reply("new.example", 300), at);
+        assert!(cache.look_up(&key("new.example"), at).is_some());
+    }
+    let (cache, _) = filled();
+    cache.clear();
+    assert!(cache.is_empty());
+}
+
+#[test]
+fn an_answer_near_its_end_is_fetched_anew_once() {
+    let (at, limits) = (Moment::from_millis, Limits::default());
+    let entry = Entry::new(reply("a.example", 100), at(0), &limits);
+    assert!(!entry.take_refresh(at(89_999)));
+    assert!(entry.take_refresh(at(90_000)) && !entry.take_refresh(at(90_001)));
+    let short = Entry::new(reply("a.example", 10), at(0), &limits);
+    assert!(!short.take_refresh(at(7_999)) && short.take_refresh(at(8_000)));
+    assert!(!Entry::new(reply("a.example", 4), at(0), &limits).take_refresh(at(3_500)));
+    assert!(!Entry::failed(Failure::Silent, at(0)).take_refresh(at(999)));
+}
+
+#[test]
+fn a_saved_cache_is_as_old_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cache.bin");
+    let at = |seconds| Moment::from_millis(86_400_000 + seconds * SECOND);
+    let limits = Limits { serve_stale: std::time::Duration::from_secs(60), ..Limits::default() };
+    let cache = Cache::new(1 << 20, limits);
+    for (name, ttl) in [("long.example", 300), ("short.example", 20), ("gone.example", 5)] {
+        cache.insert(&key(name), reply(name, ttl), at(0));
+    }
+    cache.insert(&key("dead.example"), RawAnswer::failed(Failure::Silent), at(0));
+    let kept = cache.save_at(&path, at(10), 1_000_000).unwrap();
+    assert_eq!((kept.entries, kept.octets), (3, std::fs::metadata(&path).unwrap().len()), "no failure is kept");
+    let again = Cache::new(1 << 20, limits);
+    assert_eq!(again.load_at(&path, at(0), 1_000_030).unwrap().entries, 3);
+    let long = again.look_up(&key("long.example"), at(0)).unwrap();
+    assert_eq!((long.age(at(0)), long.left(at(0)).as_secs()), (40, 260), "30 s in the file are 30 s of its life");
+    assert!(again.look_up(&key("short.example"), at(0)).is_none());
+    assert!(again.look_up_stale(&key("short.example"), at(0)).is_some());
+    // A day later nothing of it is of use.
+    assert_eq!(Cache::new(1 << 20, limits).load_at(&path, at(0), 1_090_000).unwrap().entries, 0);
+}
+
+#[test]
+fn a_cache_file_that_was_cut_or_changed_is_refused_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("cache.bin");
+    let at = Moment::from_millis(86_400_000);
+    let cache = Cache::new(1 << 20, Limits::default());
+    (0..20).for_each(|number| {
+        _ = cache.insert(&key(&format!("n{number}.example")), reply(&format!("n{number}.example"), 300), at)
+    });
+    cache.save(&path, at).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    let load = |octets: &[u8]| {
+        std::fs::write(&path, octets).unwrap();
+        let empty = Cache::new(1 << 20, Limits::default());
+        let loaded = empty.load(&path, at);
+        assert_eq!(empty.is_empty(), loaded.is_err());
+        loaded
+    };
+    assert_eq!(load(&whole).unwrap().entries, 20);
+    for cut in (0..whole.len()).step_by(7) {
+        assert!(load(&whole[..cut]).is_err(), "cut at {cut}");
+    }
+    for place in (0..whole.len()).step_by(5) {
+        let mut changed = whole.clone();
+        changed[place] ^= 0x10;
+        assert!(load(&changed).is_err(), "changed at {place}");
+    }
+    assert!(matches!(load(b"hubdns cache 9\nwhatever it is"), Err(LoadError::Version)));
+    assert!(matches!(cache.load(&folder.path().join("none"), at), Err(LoadError::Read(_))));
+}

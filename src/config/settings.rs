@@ -35,6 +35,8 @@ pub struct CacheConfig {
     pub max_ttl: Duration,
     /// The longest life of a negative answer.
     pub max_negative_ttl: Duration,
+    /// The file that the answers are kept in from one process to the next, relative to the configuration's folder.
+    pub file: Option<String>,
 }
 
 impl Config {
@@ -54,6 +56,7 @@ impl Config {
                 serve_stale: spec.cache.serve_stale,
                 max_ttl: spec.cache.max_ttl,
                 max_negative_ttl: spec.cache.max_negative_ttl,
+                file: spec.cache.file.clone(),
             },
         })
     }

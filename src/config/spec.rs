@@ -74,6 +74,8 @@ pub struct CacheSpec {
     pub max_ttl: Duration,
     /// The longest life of a negative answer.
     pub max_negative_ttl: Duration,
+    /// The file that the answers are kept in from one process to the next.
+    pub file: Option<String>,
     /// Where `max-negative-ttl` or the table stands.
     pub place: Option<Place>,
 }

@@ -129,6 +129,7 @@ impl CacheSpec {
             serve_stale: value(row.setting("serve-stale")),
             max_ttl: value(row.setting("max-ttl")),
             max_negative_ttl: value(negative),
+            file: row.optional("file").map(|file: Spanned<String>| file.value),
             place,
         }
     }

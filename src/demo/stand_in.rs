@@ -140,12 +140,11 @@ impl RequestHandler for Handler {
             Ok(info) => {
                 let name = info.query.name().to_string().trim_end_matches('.').to_owned();
                 let source = (request.src(), request.metadata.id);
-                self.asked
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .entry(name.clone())
-                    .or_default()
-                    .insert(source);
+                // HINFO is the server's own look for loops of forwarders, no client's question.
+                if info.query.query_type() != RecordType::HINFO {
+                    let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
+                    asked.entry(name.clone()).or_default().insert(source);
+                }
                 (answers, authorities) = records(&name, info.query.query_type(), &self.clouds);
             }
             Err(_) => metadata.response_code = ResponseCode::FormErr,

@@ -321,7 +321,7 @@ impl Observer for Trail<'_> {
             Event::View(view, selected) => self.chosen(view, selected),
             Event::Malformed(error) => self.step(Step::Malformed { error: error.to_string() }),
             Event::Verdict(name, verdict) => self.step(Step::Name { name: text(name), what: self.what(verdict) }),
-            Event::Raw(key, held) => {
+            Event::Raw(key, held, _) => {
                 let raw = held.entry.raw();
                 let outcome = match raw.end() {
                     End::Failed(failure) => failed(failure).to_owned(),
@@ -357,5 +357,6 @@ fn failed(failure: Failure) -> &'static str {
         Failure::Refused => "every server failed",
         Failure::Capped => "too many questions are open",
         Failure::Full => "a queue is full",
+        Failure::Loop => "the query came from the only server to ask",
     }
 }

@@ -122,6 +122,36 @@ impl Files for Memory {
     }
 }
 
+/// Texts that stand in front of files.
+pub(super) struct Overlay<'f> {
+    /// The texts.
+    pub(super) texts: Memory,
+    /// Where all else is.
+    pub(super) below: &'f dyn Files,
+}
+
+impl Files for Overlay<'_> {
+    fn read(&self, path: &Path, most: u64) -> Result<String, ReadError> {
+        self.texts.read(path, most).or_else(|_| self.below.read(path, most))
+    }
+
+    fn matching(&self, pattern: &str) -> Vec<PathBuf> {
+        let mut found = self.texts.matching(pattern);
+        found.extend(self.below.matching(pattern));
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    fn real(&self, path: &Path) -> std::io::Result<PathBuf> {
+        self.below.real(path)
+    }
+
+    fn system_certificates(&self) -> Option<(PathBuf, Vec<u8>)> {
+        self.below.system_certificates()
+    }
+}
+
 /// All texts of a configuration put together.
 pub(super) struct Gathered {
     /// What they say; tables of all files in order.

@@ -5,16 +5,19 @@
 //! `zones`), inheritance and references (`extends`), views (`views`), DESIGN.md section 4 (`lints`).
 //! Nothing is half loaded: with an error there is no plan.
 
+mod azure;
 mod endpoints;
 mod expectations;
 mod extends;
 mod files;
+mod inventory;
 mod jail;
 mod lints;
 mod names;
 mod services;
 mod upstreams;
 mod views;
+mod vnets;
 mod zones;
 
 use std::collections::BTreeMap;
@@ -29,6 +32,9 @@ use crate::zone::avd::{Cloud, Clouds, guid_of_label};
 pub use expectations::{Case, Expectations, Expected, Scripted, What, expectations, expectations_of_text};
 use extends::Tables;
 use files::{Disk, Files, Memory};
+pub use inventory::{Inventory, Origin, Settled, SettledRecord, ZoneData, ZoneFile, ZoneRecord, inventory};
+
+pub use vnets::check_vnets;
 
 /// The transports of upstreams that this program has.
 pub const TRANSPORTS: &[&str] =
@@ -78,6 +84,13 @@ pub struct Unreadable {
     pub message: String,
 }
 
+impl Unreadable {
+    /// The place of a finding about it.
+    pub fn place(&self) -> crate::config::Place {
+        crate::config::Place::at(files::shown(&self.path), 1, 1)
+    }
+}
+
 /// Loads a main file and everything that it refers to.
 ///
 /// # Errors
@@ -104,6 +117,39 @@ pub fn from_texts(texts: &[(&str, &str)]) -> Loaded {
     })
 }
 
+/// Loads a text as if it stood in the file at `path`; what it refers to is read from the disk. With `included` it is a
+/// file for `include`, and a main file that has nothing of its own but a listener and an upstream is put in front.
+pub fn text_at(path: &Path, text: &str, included: bool) -> Loaded {
+    let main = path.with_file_name(files::shown(path).rsplit('/').next().unwrap_or_default().to_owned() + ".main");
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let head = format!(
+        "version = 1\ninclude = [{:?}]\n[server]\nlisten = [\"127.0.0.1\"]\n[[upstream]]\nname = \"import\"\nservers = [\"127.0.0.2\"]\n",
+        glob::Pattern::escape(&name)
+    );
+    let mut texts = BTreeMap::from([(path.to_owned(), text.to_owned())]);
+    if included {
+        texts.insert(main.clone(), head);
+    }
+    let files = files::Overlay { texts: Memory(texts), below: &Disk };
+    load_with(&files, if included { &main } else { path }).unwrap_or_else(|_| Loaded {
+        config: None,
+        plan: None,
+        findings: Vec::new(),
+        files: Vec::new(),
+    })
+}
+
+/// The text of a file that is read for an importer, within the bound of Azure's files.
+///
+/// # Errors
+/// A finding that says why there is none.
+pub fn bounded_text(path: &Path) -> Result<String, Box<Finding>> {
+    Disk.read(path, crate::azure::LARGEST as u64).map_err(|error| {
+        let place = crate::config::Place::at(files::shown(path), 1, 1);
+        Box::new(files::unreadable(path, &error, &place, ""))
+    })
+}
+
 /// Loads by any source of files.
 fn load_with(files: &dyn Files, main: &Path) -> Result<Loaded, Unreadable> {
     let gathered =
@@ -111,13 +157,14 @@ fn load_with(files: &dyn Files, main: &Path) -> Result<Loaded, Unreadable> {
     let files::Gathered { spec, mut findings, files: mut read } = gathered;
     let clouds = clouds(&spec, &mut findings);
     let groups = upstreams::build(&spec, files, &mut read, &mut findings);
-    let endpoints = endpoints::build(&spec, &clouds, files, &mut read, &mut findings);
+    let (endpoints, sources) = endpoints::build(&spec, &clouds, files, &mut read, &mut findings);
     let zones = zones::build(&spec, files, &mut read, &mut findings);
     unique_names(&spec, &endpoints, &zones, &mut findings);
     let tables = Tables::new(&spec, &endpoints, &zones);
     let flat = extends::flatten(&tables, &mut findings);
     let views = views::plan(&tables, &flat, &mut findings);
     lints::check(&lints::Input { tables: &tables, views: &flat, clouds: &clouds }, &mut findings);
+    azure::add_pointers(&sources, &mut findings);
     let names: Vec<Arc<str>> = read.iter().map(|path| files::shown(path)).collect();
     sort(&mut findings, &names.iter().map(|name| &**name).collect::<Vec<_>>());
     findings.dedup();

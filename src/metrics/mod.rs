@@ -33,6 +33,8 @@ counters! {
     no_view,
     /// Queries that needed an upstream's answer.
     misses,
+    /// Cached answers fetched anew before their end, those that are kept warm among them.
+    refreshes,
     /// Stale answers used in place of a failure (R33).
     stale,
     /// Queries that met a full queue of ours.

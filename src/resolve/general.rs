@@ -1,5 +1,6 @@
 //! The general path: what a stream's query needs is fetched by a worker's exchange, and the core run again (R1, R27).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use super::{Client, Observer, Outcome, Scratch, Waiting, contained, servfail};
 use crate::cache::{Cache, Entry};
 use crate::upstream::{Group, Mailbox, Messages, Pending, Servers, Waiter};
 use crate::view::Snapshot;
-use crate::wire::{Ede, Failure, Key, MAX_ALIASES, Moment};
+use crate::wire::{Ede, Failure, Key, MAX_ALIASES, Moment, WireName};
 
 /// The process's monotonic clock.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +49,14 @@ pub struct Shared {
     pub waiting: Waiting,
     /// The clock.
     pub clock: Clock,
+    /// A name that nobody else knows: a query for it that reaches us has gone in a circle (R31).
+    pub mark: WireName,
+}
+
+/// Draws a name of two random labels, as no zone has it.
+pub fn draw_mark() -> WireName {
+    let label = || format!("{:016x}", rand::random::<u64>());
+    WireName::from_presentation(&format!("{}.{}", label(), label())).unwrap_or(WireName::ROOT)
 }
 
 /// How long a client waits before something stale serves it (R33, RFC 8767 §5).
@@ -56,14 +65,19 @@ const STALE_TIMER: Duration = Duration::from_millis(1_800);
 const STALE_AHEAD: Duration = Duration::from_millis(200);
 
 impl Shared {
+    /// Whether a key asks for our own mark.
+    pub fn is_mark(&self, key: &Key) -> bool {
+        key.name_octets() == self.mark.octets()
+    }
+
     /// The raw answer of a key, by an exchange that may be shared with others; none when the deadline came first.
-    async fn fetch(&self, key: &Key, group: &Arc<Group>, deadline: Moment) -> Option<Arc<Entry>> {
+    async fn fetch(&self, key: &Key, group: &Arc<Group>, asker: IpAddr, deadline: Moment) -> Option<Arc<Entry>> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         if self.pending.join(key, Waiter::Task(sender)) {
             // An exchange may have ended between the look-up and the joining.
             match self.cache.look_up(key, self.clock.now()) {
                 Some(entry) => self.close(key, &entry),
-                None => self.hand_over(key, group),
+                None => self.hand_over(key, group, asker),
             }
         }
         let left = deadline.since(self.clock.now());
@@ -80,7 +94,7 @@ impl Shared {
         now: Moment,
     ) -> Option<Moment> {
         self.cache.look_up_stale(key, now)?;
-        if self.servers.are_down(group) {
+        if self.servers.are_down(group, now) {
             return Some(now);
         }
         let wait = deadline.since(received).saturating_sub(STALE_AHEAD).min(STALE_TIMER);
@@ -88,11 +102,11 @@ impl Shared {
     }
 
     /// Leaves the question with a worker: the same one for equal keys.
-    fn hand_over(&self, key: &Key, group: &Arc<Group>) {
+    fn hand_over(&self, key: &Key, group: &Arc<Group>, asker: IpAddr) {
         let sum =
             key.octets().iter().fold(0_usize, |sum, octet| sum.wrapping_mul(31).wrapping_add(usize::from(*octet)));
         let worker = self.workers.get(sum.checked_rem(self.workers.len()).unwrap_or(0));
-        let message = Messages::Fetch(Box::new(*key), Arc::clone(group));
+        let message = Messages::Fetch(Box::new(*key), Arc::clone(group), Some(asker));
         if worker.is_none_or(|worker| worker.post(message).is_err()) {
             self.close(key, &Arc::new(Entry::failed(Failure::Full, self.clock.now())));
         }
@@ -106,6 +120,7 @@ impl Shared {
     /// Hands an entry to one who waits for it.
     pub fn deliver(&self, waiter: Waiter<Arc<Entry>>, key: &Key, entry: &Arc<Entry>) {
         match waiter {
+            Waiter::Nobody => {}
             // A client that left does not mind.
             Waiter::Task(task) => drop(task.send(Arc::clone(entry))),
             Waiter::Held(ticket) => {
@@ -131,6 +146,10 @@ impl Shared {
             let (key, route) = match outcome {
                 Outcome::Reply(length) => return length,
                 Outcome::Discard(_) => return 0,
+                Outcome::Need(key, _) if self.is_mark(&key) => {
+                    self.servers.mark_returned(client.address());
+                    return servfail(message, client.transport(), Ede::other("a loop of forwarders"), out);
+                }
                 Outcome::Need(key, route) => (key, route),
             };
             let view = snapshot.select(client.address(), client.local());
@@ -138,10 +157,11 @@ impl Shared {
             let deadline = received.after(view.deadline(group));
             let stale_at = self.stale_at(&key, group, received, deadline, now);
             let until = stale_at.unwrap_or(deadline);
-            let entry = if fetched.len() > MAX_ALIASES { None } else { self.fetch(&key, group, until).await };
+            let entry =
+                if fetched.len() > MAX_ALIASES { None } else { self.fetch(&key, group, client.address(), until).await };
             match entry {
-                Some(entry) => fetched.push((key, entry)),
-                None if stale_at.is_some() => fetched.push((key, Arc::new(Entry::failed(Failure::Silent, now)))),
+                Some(entry) => fetched.push((*key, entry)),
+                None if stale_at.is_some() => fetched.push((*key, Arc::new(Entry::failed(Failure::Silent, now)))),
                 None => return servfail(message, client.transport(), Ede::NO_REACHABLE_AUTHORITY, out),
             }
         }

@@ -20,7 +20,7 @@ pub enum Event<'e> {
     /// What QNAME or an alias target is.
     Verdict(NameRef<'e>, &'e Verdict<'e>),
     /// A raw answer is used.
-    Raw(&'e Key, &'e Held),
+    Raw(&'e Key, &'e Held, Route),
     /// A stale raw answer is used in place of a failure (R33).
     Stale(&'e Key, &'e Held),
     /// A raw answer is needed.

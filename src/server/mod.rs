@@ -2,7 +2,6 @@
 
 mod audit;
 mod held;
-pub mod socket;
 mod tcp;
 mod udp;
 
@@ -21,7 +20,8 @@ use tokio_util::sync::CancellationToken;
 use crate::cache::{Cache, Limits};
 use crate::metrics::Counters;
 use crate::resolve::Waiting;
-use crate::resolve::general::{Clock, Shared};
+use crate::resolve::general::{Clock, Shared, draw_mark};
+use crate::socket;
 use crate::upstream::{Mailbox, Pending, Servers, Streams};
 use crate::view::Snapshot;
 use tcp::TcpLimits;
@@ -125,6 +125,7 @@ impl Server {
             servers: Arc::clone(&servers),
             workers: mailboxes,
             clock: Clock::default(),
+            mark: draw_mark(),
         });
         let mut server = Self {
             shared: Arc::clone(&shared),

@@ -17,14 +17,14 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use super::WorkerHandle;
 use super::audit::Audit;
 use super::held::{Arrival, HeldQueries};
-use super::socket::{BATCH, Inbox, Outbox, Peer};
 use crate::cache::Entry;
 use crate::metrics::Counters;
 use crate::resolve::general::Shared;
 use crate::resolve::{Client, Outcome, Overdue, Scratch, Transport, contained, servfail};
-use crate::upstream::{Asked, Exchanges, Finished, Mailbox, Messages, Servers, Streams, Ticket, Waiter};
-use crate::view::{Route, Snapshot};
-use crate::wire::{Ede, Failure, Header, Key, MAX_ALIASES, Moment, rcode};
+use crate::socket::{BATCH, Inbox, Outbox, Peer};
+use crate::upstream::{self, Asked, Exchanges, Finished, Group, Mailbox, Messages, Servers, Streams, Ticket, Waiter};
+use crate::view::{Route, Snapshot, Verdict};
+use crate::wire::{Ede, Failure, Header, Key, MAX_ALIASES, Moment, rcode, rtype};
 
 /// Tokens: mail, then listeners, then upstream sockets.
 const MAIL: Token = Token(0);
@@ -91,6 +91,10 @@ pub(super) struct Worker {
     seen: Arc<AtomicU64>,
     /// What stands for an answer that has not come at the client's timer.
     silent: Arc<Entry>,
+    /// When the names to keep warm are looked at next; none where there are none.
+    warm_at: Option<Moment>,
+    /// The generation of the snapshot whose names were looked at.
+    warmed: u64,
     /// Until when what is held may be finished.
     stops: Option<Moment>,
     ends: bool,
@@ -126,6 +130,8 @@ impl Worker {
             counters: Arc::clone(&counters),
             seen: Arc::clone(&seen),
             silent: Arc::new(Entry::failed(Failure::Silent, shared.clock.now())),
+            warm_at: None,
+            warmed: 0,
             stops: None,
             ends: false,
         };
@@ -163,8 +169,10 @@ impl Worker {
                 }
             }
             self.exchanges.expire(self.poll.registry(), now, &mut self.ended);
+            self.keep_warm(&current, now);
             self.settle(&current, now);
             self.expire(&current, now);
+            self.ask(&current, now);
             self.flush();
             let idle = self.ends && self.held.len() == 0 && self.again.is_empty();
             if self.stops.is_some_and(|stops| idle || now >= stops) {
@@ -178,7 +186,7 @@ impl Worker {
         if !self.again.is_empty() {
             return Some(Duration::ZERO);
         }
-        let timers = [self.exchanges.next_timer(), self.held.next_deadline(), self.stops];
+        let timers = [self.exchanges.next_timer(), self.held.next_deadline(), self.warm_at, self.stops];
         let next = timers.into_iter().flatten().min()?;
         // A moment is a millisecond: sleep into it, not to its beginning.
         Some(next.since(self.shared.clock.now()) + Duration::from_millis(1))
@@ -238,8 +246,8 @@ impl Worker {
         self.messages.take(mail);
         for message in mail.drain(..) {
             match message {
-                Messages::Fetch(key, group) => {
-                    if let Asked::Ended(finished) = self.exchanges.ask(self.poll.registry(), &key, &group, now) {
+                Messages::Fetch(key, group, asker) => {
+                    if let Asked::Ended(finished) = self.exchanges.ask(self.poll.registry(), &key, &group, asker, now) {
                         self.ended.push(*finished);
                     }
                 }
@@ -270,6 +278,7 @@ impl Worker {
             for datagram in 0..count {
                 self.datagram(snapshot, index, datagram, now);
             }
+            self.ask(snapshot, now);
             self.flush_listener(index);
             if count < BATCH {
                 return;
@@ -286,17 +295,24 @@ impl Worker {
         let local = SocketAddr::new(received.local.unwrap_or(listener.local.ip()), listener.local.port());
         let client = Client::new(source, local, Transport::Udp);
         let out = listener.outbox.buffer();
-        let mut audit = Audit::new(&self.counters, &client, snapshot, now, false);
+        let mut audit = Audit::new(&self.counters, &client, snapshot, now, 0);
         let outcome = contained(received.octets, &client, snapshot, &self.shared.cache, now, out, &mut audit);
+        let (refresh, verdicts) = (audit.refresh.take(), audit.verdicts);
         match outcome {
             Outcome::Reply(length) => {
                 listener.outbox.push(length, received.peer, received.local, listener.local.is_ipv6());
                 self.counters.replies.increment();
             }
             Outcome::Discard(_) => self.counters.discards.increment(),
+            Outcome::Need(key, _) if self.shared.is_mark(&key) => {
+                self.shared.servers.mark_returned(client.address());
+                let length = servfail(received.octets, Transport::Udp, LOOP, listener.outbox.buffer());
+                listener.outbox.push(length, received.peer, received.local, listener.local.is_ipv6());
+            }
             Outcome::Need(key, route) => {
                 let (peer, at) = (received.peer, received.local);
-                let arrival = Arrival { message: received.octets, peer, local: at, listener: listener.id, client };
+                let arrival =
+                    Arrival { message: received.octets, peer, local: at, listener: listener.id, client, verdicts };
                 let deadline = deadline(snapshot, &client, route, now);
                 let place = self.shared.waiting.take(client.address());
                 let ticket = if place { self.held.hold(&arrival, now, deadline) } else { None };
@@ -316,13 +332,70 @@ impl Worker {
         if self.listeners.get(index).is_some_and(|listener| listener.outbox.is_full()) {
             self.flush_listener(index);
         }
+        if let Some((key, route)) = refresh {
+            self.refresh(snapshot, &key, route, now);
+        }
+    }
+
+    /// Has a cached answer fetched anew before its end.
+    fn refresh(&mut self, snapshot: &Snapshot, key: &Key, route: Route, now: Moment) {
+        let Some(group) = snapshot.group(route) else { return };
+        if !self.shared.pending.join(key, Waiter::Nobody) {
+            return;
+        }
+        self.counters.refreshes.increment();
+        if let Asked::Ended(finished) = self.exchanges.ask(self.poll.registry(), key, group, None, now) {
+            self.ended.push(*finished);
+        }
+    }
+
+    /// Keeps the views' `keep-warm` names in the cache: the first worker looks once a second.
+    fn keep_warm(&mut self, snapshot: &Snapshot, now: Moment) {
+        let is_new = self.warmed != snapshot.generation;
+        if self.index != 0 || !is_new && self.warm_at.is_none_or(|at| at > now) {
+            return;
+        }
+        self.warmed = snapshot.generation;
+        if is_new {
+            self.look_for_loops(snapshot, now);
+        }
+        let mut some = false;
+        for view in &snapshot.views {
+            for (name, qtype) in view.keep_warm.iter().flat_map(|name| [(name, rtype::A), (name, rtype::AAAA)]) {
+                some = true;
+                let Verdict::Forward { route, .. } = snapshot.look_up(view, name.as_ref(), qtype) else { continue };
+                let key = Key::new(route.id, name.as_ref(), qtype, false, false);
+                if self.shared.cache.look_up(&key, now).is_none_or(|entry| entry.take_refresh(now)) {
+                    self.refresh(snapshot, &key, route, now);
+                }
+            }
+        }
+        self.warm_at = some.then(|| now.after(Duration::from_secs(1)));
+    }
+
+    /// Sends every server a question that only we know; if it comes back, forwarders go round in a circle. We listen to
+    /// plain DNS alone, so no circle begins at an encrypted server.
+    fn look_for_loops(&mut self, snapshot: &Snapshot, now: Moment) {
+        for group in &snapshot.groups {
+            for server in group.servers.iter().filter(|server| server.transport == upstream::Transport::Plain) {
+                let alone = Arc::new(Group { servers: vec![server.clone()], ..Group::clone(group) });
+                let key = Key::new(alone.route_id(), self.shared.mark.as_ref(), rtype::HINFO, false, false);
+                if self.shared.pending.join(&key, Waiter::Nobody)
+                    && let Asked::Ended(finished) = self.exchanges.ask(self.poll.registry(), &key, &alone, None, now)
+                {
+                    self.ended.push(*finished);
+                }
+            }
+        }
     }
 
     /// Has a key asked for a held query, or joins whoever asks it.
     fn need(&mut self, snapshot: &Snapshot, ticket: Ticket, key: &Key, route: Route, now: Moment) {
         let Some(group) = snapshot.group(route) else { return };
+        let mut asker = None;
         if let Some(held) = self.held.get_mut(ticket) {
             let (received, deadline) = (held.received, held.deadline);
+            asker = Some(held.client.address());
             if let Some(at) = self.shared.stale_at(key, group, received, deadline, now) {
                 self.held.wake(ticket, at);
             }
@@ -333,7 +406,7 @@ impl Worker {
         // Another worker's exchange may have ended between the look-up and the joining.
         if let Some(entry) = self.shared.cache.look_up(key, now) {
             self.close(key, &entry);
-        } else if let Asked::Ended(finished) = self.exchanges.ask(self.poll.registry(), key, group, now) {
+        } else if let Asked::Ended(finished) = self.exchanges.ask(self.poll.registry(), key, group, asker, now) {
             self.ended.push(*finished);
         }
     }
@@ -381,8 +454,9 @@ impl Worker {
         let listener = &mut self.listeners[index];
         let raw = Scratch { cache: &self.shared.cache, fetched: &held.fetched };
         let out = listener.outbox.buffer();
-        let mut audit = Audit::new(&self.counters, &held.client, snapshot, now, true);
+        let mut audit = Audit::new(&self.counters, &held.client, snapshot, now, held.verdicts);
         let outcome = contained(&held.message, &held.client, snapshot, &raw, now, out, &mut audit);
+        held.verdicts = held.verdicts.max(audit.verdicts);
         let length = match outcome {
             Outcome::Reply(length) => length,
             Outcome::Discard(_) => 0,
@@ -416,7 +490,7 @@ impl Worker {
             }
             let scratch = Scratch { cache: &self.shared.cache, fetched: &held.fetched };
             let raw = Overdue { scratch, failure: &self.silent };
-            let mut audit = Audit::new(&self.counters, &held.client, snapshot, now, true);
+            let mut audit = Audit::new(&self.counters, &held.client, snapshot, now, held.verdicts);
             let outcome = contained(&held.message, &held.client, snapshot, &raw, now, out, &mut audit);
             // A failure is no reason to give up before the deadline.
             if let Outcome::Reply(length) = outcome
@@ -447,6 +521,13 @@ impl Worker {
         }
     }
 
+    /// Sends the questions that wait, and settles what ends by it: a question that cannot be sent.
+    fn ask(&mut self, snapshot: &Snapshot, now: Moment) {
+        while self.exchanges.flush(self.poll.registry(), now, &mut self.ended) {
+            self.settle(snapshot, now);
+        }
+    }
+
     fn flush(&mut self) {
         for index in 0..self.listeners.len() {
             self.flush_listener(index);
@@ -463,6 +544,8 @@ impl Worker {
     }
 }
 
+/// Our own question has come back.
+const LOOP: Ede = Ede::other("a loop of forwarders");
 /// Our own queue is full.
 const FULL: Ede = Ede::other("too many queries wait");
 

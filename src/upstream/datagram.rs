@@ -5,6 +5,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::fd::AsRawFd;
 use std::time::Duration;
 
 use mio::net::UdpSocket;
@@ -13,6 +14,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, RngExt};
 
 use super::case::Case;
+use crate::socket::{Arrivals, Departures, OUTGOING_OCTETS};
 use crate::wire::Moment;
 
 /// Sockets that are open for new queries, per server and worker.
@@ -56,12 +58,21 @@ pub(super) struct Sockets {
     pools: Vec<(SocketAddr, Vec<u32>)>,
     rng: StdRng,
     first_token: usize,
+    /// What leaves with the next [`Sockets::flush`].
+    departures: Departures,
 }
 
 impl Sockets {
     /// None yet. Their tokens are `first_token` and more.
     pub(super) fn new(first_token: usize) -> Self {
-        Self { slots: Vec::new(), free: Vec::new(), pools: Vec::new(), rng: rand::make_rng(), first_token }
+        Self {
+            slots: Vec::new(),
+            free: Vec::new(),
+            pools: Vec::new(),
+            rng: rand::make_rng(),
+            first_token,
+            departures: Departures::default(),
+        }
     }
 
     /// Draws the case of a query's letters.
@@ -116,12 +127,27 @@ impl Sockets {
         Ok(Opened { socket: index, id })
     }
 
-    /// Sends a query on the socket it was opened on.
-    pub(super) fn send(&self, opened: Opened, query: &[u8]) -> io::Result<()> {
-        match self.slots.get(opened.socket as usize).and_then(Option::as_ref) {
-            Some(socket) => socket.io.send(query).map(|_| ()),
-            None => Err(io::ErrorKind::NotConnected.into()),
+    /// Whether [`Sockets::flush`] must be called before the next [`Sockets::send`].
+    pub(super) fn is_full(&self) -> bool {
+        self.departures.is_full()
+    }
+
+    /// Has a query leave with the next flush, on the socket it was opened on. `write` writes it and returns its octets.
+    pub(super) fn send(&mut self, opened: Opened, write: impl FnOnce(&mut [u8; OUTGOING_OCTETS]) -> usize) {
+        if let Some(buffer) = self.departures.buffer() {
+            let length = write(buffer);
+            self.departures.push(length, opened.socket);
         }
+    }
+
+    /// Sends all that waits, a system call for each socket. The tokens of sockets that failed are added to `failed`.
+    pub(super) fn flush(&mut self, failed: &mut Vec<Token>) {
+        if self.departures.is_empty() {
+            return;
+        }
+        let (slots, first) = (&self.slots, self.first_token);
+        let descriptor = |socket: u32| Some(slots.get(socket as usize)?.as_ref()?.io.as_raw_fd());
+        self.departures.flush(descriptor, |socket| failed.push(Token(first + socket as usize)));
     }
 
     /// A query waits no more.
@@ -139,11 +165,14 @@ impl Sockets {
         self.socket(token).map(|socket| socket.server)
     }
 
-    /// Receives one datagram; none when there are no more.
-    pub(super) fn receive(&self, token: Token, buffer: &mut [u8]) -> Option<io::Result<usize>> {
-        match self.socket(token)?.io.recv(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-            received => Some(received),
+    /// Receives a batch of datagrams.
+    ///
+    /// # Errors
+    /// `WouldBlock` when there is none; else what the socket reports.
+    pub(super) fn receive(&self, token: Token, into: &mut Arrivals) -> io::Result<usize> {
+        match self.socket(token) {
+            Some(socket) => into.receive(&socket.io),
+            None => Err(io::ErrorKind::WouldBlock.into()),
         }
     }
 

@@ -21,7 +21,7 @@ pub use exchange::{Asked, Exchanges, Finished, Messages};
 pub use group::{CaseMixing, Group, Policy, Server, Transport};
 pub use mailbox::Mailbox;
 pub use pending::{Pending, Ticket, Waiter};
-pub use servers::{ServerState, Servers};
+pub use servers::{Health, ServerState, Servers};
 pub use stream::{StreamReply, Streams};
 
 /// UDP payload size that upstreams are offered, in octets; larger replies are not taken (DNS flag day 2020).

@@ -26,6 +26,8 @@ pub enum Waiter<T> {
     Held(Ticket),
     /// A task of the general path.
     Task(tokio::sync::oneshot::Sender<T>),
+    /// Nobody: an answer is fetched anew before its end.
+    Nobody,
 }
 
 /// The first waiter beside the rest, so that a question of one asker allocates nothing for it.

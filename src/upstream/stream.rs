@@ -16,10 +16,8 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::case::Case;
 use super::encrypted::Encrypted;
 use super::group::{Server, Transport};
-use crate::wire::Moment;
 
 /// Questions that wait for a connection's attention.
 const QUEUE: usize = 256;
@@ -37,12 +35,8 @@ pub struct StreamReply {
     pub slot: u32,
     /// Tells a slot's exchanges apart.
     pub serial: u32,
-    /// Index of the server in its group.
-    pub server: usize,
-    /// How QNAME's letters were spelled.
-    pub(super) case: Case,
-    /// When the question was handed over.
-    pub sent: Moment,
+    /// Tells an exchange's tries apart.
+    pub number: u8,
     /// The message, its id as asked.
     pub message: io::Result<Vec<u8>>,
 }

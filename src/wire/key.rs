@@ -32,6 +32,25 @@ impl Key {
         Self { octets, len }
     }
 
+    /// A key out of its octets; none where they are not one's.
+    pub fn from_octets(octets: &[u8]) -> Option<Self> {
+        let (name, end) = WireName::read_plain(octets, FIXED).ok()?;
+        let mut key = Self { octets: [0; FIXED + MAX_NAME_OCTETS], len: u16::try_from(octets.len()).ok()? };
+        let is_one = end == octets.len() && name.octets() == Self::name_of(octets);
+        key.octets.get_mut(..octets.len())?.copy_from_slice(octets);
+        is_one.then_some(key)
+    }
+
+    /// The route of a key's octets.
+    pub fn route_of(octets: &[u8]) -> Option<RouteId> {
+        octets.first_chunk::<8>().map(|route| RouteId(u64::from_be_bytes(*route)))
+    }
+
+    /// QNAME in a key's octets, lower-cased.
+    pub fn name_of(octets: &[u8]) -> &[u8] {
+        octets.get(FIXED..).unwrap_or(&[0])
+    }
+
     /// The key as a map holds it.
     pub fn octets(&self) -> &[u8] {
         self.octets.get(..usize::from(self.len)).unwrap_or(&[])
@@ -50,7 +69,7 @@ impl Key {
 
     /// QNAME's octets, lower-cased.
     pub fn name_octets(&self) -> &[u8] {
-        self.octets().get(FIXED..).unwrap_or(&[0])
+        Self::name_of(self.octets())
     }
 
     /// QTYPE.

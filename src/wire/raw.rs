@@ -31,6 +31,8 @@ pub enum Failure {
     Capped,
     /// No exchange could be started: a queue of ours is full; never kept.
     Full,
+    /// The only servers to ask are the one that asked us (R31); never kept.
+    Loop,
 }
 
 /// One alias of the chain.
@@ -107,8 +109,8 @@ impl RawAnswer {
     }
 
     /// The upstream's extended errors, without their texts.
-    pub fn errors(&self) -> impl Iterator<Item = u16> + '_ {
-        self.errors.iter().flatten().copied()
+    pub fn errors(&self) -> [Option<u16>; 2] {
+        self.errors
     }
 
     /// The aliases in chain order.

@@ -71,6 +71,11 @@ impl Moment {
         Self(self.0.saturating_add(millis))
     }
 
+    /// This moment less `duration`, rounded down to a millisecond; none before the start.
+    pub fn before(self, duration: Duration) -> Option<Self> {
+        self.0.checked_sub(u64::try_from(duration.as_millis()).ok()?).map(Self)
+    }
+
     /// From `earlier` to this; zero when it is not earlier.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

@@ -178,8 +178,15 @@ fn the_ways_of_answering_agree_with_each_other_and_with_the_oracle() {
                     open += 1;
                 }
             }
+            let limit = query.opt.as_ref().map_or(512, |opt| usize::from(opt.size.clamp(512, 1232)));
+            let data = |reply: &Reply| -> Vec<_> {
+                reply.answers().iter().map(|record| (record.name.clone(), record.kind, record.data.clone())).collect()
+            };
             let same = |one: &Reply, other: &Reply| {
-                one.tc() != other.tc() || without_ttls(&one.octets) == without_ttls(&other.octets)
+                one.tc() != other.tc()
+                    || without_ttls(&one.octets) == without_ttls(&other.octets)
+                    // What is too large for UDP is written anew and may fit then (R9): the same records.
+                    || other.octets.len() > limit && data(one) == data(other)
             };
             // A failure's EDE says whether it is a cached one (R26): that may differ.
             let failed = general.rcode() == 2;

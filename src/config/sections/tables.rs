@@ -145,6 +145,9 @@ pub static CACHE: Section = Section {
             "The longest life of an answer."),
         key!("max-negative-ttl", Kind::Duration(s(0), DAY), Value("\"5m\""),
             "The longest life of a negative answer."),
+        key!("file", Kind::Text, Words("none"), "\"/var/lib/hubdns/cache.bin\"",
+            "A file that the answers are saved in at the end and read from at the next start; a path, relative to \
+             this file. What was cut or changed is left out."),
     ],
 };
 

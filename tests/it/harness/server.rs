@@ -64,6 +64,12 @@ impl Setup {
         self.port
     }
 
+    /// Listens on a port that another configuration names already.
+    pub(crate) fn at(mut self, port: u16) -> Self {
+        self.port = port;
+        self
+    }
+
     /// The whole text of a configuration with this one's listeners.
     fn render(&self, text: &str) -> String {
         let listen: Vec<_> = self.hosts.iter().map(|host| format!("\"{host}:{}\"", self.port)).collect();

@@ -3,11 +3,14 @@
 #![allow(unsafe_code, reason = "the system calls below have no safe form without an allocation a batch")]
 
 mod bind;
+mod connected;
 
 use std::io;
 use std::mem::{MaybeUninit, offset_of, size_of, zeroed};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::AsRawFd;
+
+pub use connected::{Arrivals, Departures, OUTGOING_OCTETS};
 
 pub use bind::{bind_tcp, bind_udp, local_address, raise_descriptor_limit};
 

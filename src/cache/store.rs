@@ -1,0 +1,307 @@
+//! Where entries are held: S3-FIFO in shards, bounded in octets.
+//!
+//! A new entry waits in a small queue; one that is asked there moves to the main queue, the others make room. So names
+//! that are asked once, however many, only pass through a tenth of the cache. What left the small queue is remembered by
+//! a fingerprint for a while: when it comes again it goes to the main queue at once (Yang et al., "FIFO queues are all
+//! you need for cache eviction", SOSP 2023).
+
+use std::collections::VecDeque;
+use std::hash::BuildHasher;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use hashbrown::HashTable;
+
+use super::Entry;
+use crate::wire::{Key, Moment};
+
+/// Octets that an entry costs beside its own: its slot, its share of the index and the queues, two allocations' slack.
+const BOOKKEEPING_OCTETS: u64 = 128;
+/// One of so many octets is for entries that were not asked again.
+const SMALL_SHARE: u64 = 10;
+/// Octets of a shard at least; smaller caches have fewer shards.
+const SHARD_OCTETS: u64 = 1 << 20;
+/// Shards at most.
+const MAX_SHARDS: u64 = 64;
+/// Octets of an entry that the number of fingerprints supposes.
+const TYPICAL_OCTETS: u64 = 512;
+/// Fingerprints in one bucket.
+const BUCKET: usize = 8;
+/// How often an entry counts as asked at most.
+const MAX_ASKED: u8 = 3;
+
+struct Slot {
+    hash: u64,
+    key: Box<[u8]>,
+    /// None after it was flushed, until its place in the queue comes up.
+    entry: Option<Arc<Entry>>,
+    octets: u64,
+    asked: u8,
+    is_main: bool,
+}
+
+/// Fingerprints of what left the small queue: a bucket forgets its oldest first.
+struct Ghosts {
+    buckets: Box<[[u16; BUCKET]]>,
+}
+
+impl Ghosts {
+    fn new(octets: u64) -> Self {
+        let entries = usize::try_from(octets / TYPICAL_OCTETS).unwrap_or(usize::MAX).clamp(BUCKET, 1 << 24);
+        let buckets = (entries * 2).next_power_of_two();
+        Self { buckets: vec![[0; BUCKET]; buckets].into() }
+    }
+
+    fn octets(&self) -> u64 {
+        (self.buckets.len() * BUCKET * size_of::<u16>()) as u64
+    }
+
+    fn place(&mut self, hash: u64) -> Option<(&mut [u16; BUCKET], u16)> {
+        let fingerprint = ((hash >> 20) as u16).max(1);
+        let index = (hash >> 36) as usize & (self.buckets.len() - 1);
+        self.buckets.get_mut(index).map(|bucket| (bucket, fingerprint))
+    }
+
+    fn remember(&mut self, hash: u64) {
+        if let Some((bucket, fingerprint)) = self.place(hash) {
+            bucket.rotate_right(1);
+            bucket[0] = fingerprint;
+        }
+    }
+
+    /// Whether a hash was remembered; it is forgotten then.
+    fn take(&mut self, hash: u64) -> bool {
+        let Some((bucket, fingerprint)) = self.place(hash) else { return false };
+        match bucket.iter_mut().find(|known| **known == fingerprint) {
+            Some(known) => {
+                *known = 0;
+                true
+            }
+            None => false,
+        }
+    }
+}
+
+struct Shard {
+    index: HashTable<u32>,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    small: VecDeque<u32>,
+    main: VecDeque<u32>,
+    small_octets: u64,
+    octets: u64,
+    bound: u64,
+    ghosts: Ghosts,
+}
+
+/// Entries by key.
+pub(super) struct Store {
+    shards: Box<[Mutex<Shard>]>,
+    hasher: foldhash::fast::RandomState,
+}
+
+impl Store {
+    /// An empty one of at most `octets`.
+    pub(super) fn new(octets: u64) -> Self {
+        let shards = (octets / SHARD_OCTETS).clamp(1, MAX_SHARDS).next_power_of_two().min(MAX_SHARDS);
+        let shard = |_| Mutex::new(Shard::new(octets / shards));
+        Self { shards: (0..shards).map(shard).collect(), hasher: foldhash::fast::RandomState::default() }
+    }
+
+    /// The entry of a key, which counts as asked.
+    pub(super) fn get(&self, key: &Key) -> Option<Arc<Entry>> {
+        let hash = self.hasher.hash_one(key.octets());
+        self.shard(hash).get(hash, key.octets())
+    }
+
+    /// Keeps an entry in place of an older one.
+    pub(super) fn insert(&self, key: &Key, entry: Arc<Entry>, now: Moment) {
+        let hash = self.hasher.hash_one(key.octets());
+        self.shard(hash).insert(hash, key.octets(), entry, now);
+    }
+
+    /// Drops the entries of keys that `is_meant` says, and returns how many.
+    pub(super) fn remove(&self, is_meant: impl Fn(&[u8]) -> bool) -> usize {
+        let shards = self.shards.iter();
+        shards.map(|shard| lock(shard).remove(&is_meant)).sum()
+    }
+
+    /// Drops everything.
+    pub(super) fn clear(&self) {
+        for shard in &self.shards {
+            let mut shard = lock(shard);
+            *shard = Shard::new(shard.bound_given());
+        }
+    }
+
+    /// Calls `each` with all keys and entries, a shard at a time, those that were asked again first.
+    pub(super) fn for_each(&self, mut each: impl FnMut(&[u8], &Arc<Entry>)) {
+        for shard in &self.shards {
+            let shard = lock(shard);
+            for slot in shard.main.iter().rev().chain(shard.small.iter().rev()) {
+                if let Some(slot) = shard.slots.get(*slot as usize)
+                    && let Some(entry) = &slot.entry
+                {
+                    each(&slot.key, entry);
+                }
+            }
+        }
+    }
+
+    /// Octets held, fingerprints among them.
+    pub(super) fn octets(&self) -> u64 {
+        self.shards.iter().map(lock).map(|shard| shard.octets + shard.ghosts.octets()).sum()
+    }
+
+    /// How many entries there are.
+    pub(super) fn len(&self) -> usize {
+        self.shards.iter().map(|shard| lock(shard).index.len()).sum()
+    }
+
+    fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
+        // The highest bits: the index uses the lowest, the fingerprints those between.
+        let index = (hash >> 58) as usize & (self.shards.len() - 1);
+        lock(&self.shards[index])
+    }
+}
+
+fn lock(shard: &Mutex<Shard>) -> MutexGuard<'_, Shard> {
+    shard.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Shard {
+    fn new(octets: u64) -> Self {
+        let ghosts = Ghosts::new(octets);
+        Self {
+            index: HashTable::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            small: VecDeque::new(),
+            main: VecDeque::new(),
+            small_octets: 0,
+            octets: 0,
+            bound: octets.saturating_sub(ghosts.octets()),
+            ghosts,
+        }
+    }
+
+    /// The octets that the shard was made for.
+    fn bound_given(&self) -> u64 {
+        self.bound + self.ghosts.octets()
+    }
+
+    fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
+        let slots = &self.slots;
+        let is_key = |slot: &u32| slots.get(*slot as usize).is_some_and(|slot| slot.hash == hash && *slot.key == *key);
+        self.index.find(hash, is_key).copied()
+    }
+
+    fn get(&mut self, hash: u64, key: &[u8]) -> Option<Arc<Entry>> {
+        let slot = self.find(hash, key)?;
+        let slot = self.slots.get_mut(slot as usize)?;
+        if slot.asked < MAX_ASKED {
+            slot.asked += 1;
+        }
+        slot.entry.clone()
+    }
+
+    fn insert(&mut self, hash: u64, key: &[u8], entry: Arc<Entry>, now: Moment) {
+        let octets = key.len() as u64 + entry.octets() + BOOKKEEPING_OCTETS;
+        // One that would push out a good part of the shard is not worth it.
+        if octets > self.bound / 4 {
+            return;
+        }
+        if let Some(index) = self.find(hash, key)
+            && let Some(slot) = self.slots.get_mut(index as usize)
+        {
+            let before = std::mem::replace(&mut slot.octets, octets);
+            slot.entry = Some(entry);
+            self.octets = self.octets + octets - before;
+            if !slot.is_main {
+                self.small_octets = self.small_octets + octets - before;
+            }
+            return self.make_room(now);
+        }
+        let is_main = self.ghosts.take(hash);
+        let slot = Slot { hash, key: key.into(), entry: Some(entry), octets, asked: 0, is_main };
+        let index = match self.free.pop() {
+            Some(index) => {
+                if let Some(place) = self.slots.get_mut(index as usize) {
+                    *place = slot;
+                }
+                index
+            }
+            None => {
+                self.slots.push(slot);
+                (self.slots.len() - 1) as u32
+            }
+        };
+        let slots = &self.slots;
+        self.index.insert_unique(hash, index, |slot| slots.get(*slot as usize).map_or(0, |slot| slot.hash));
+        self.octets += octets;
+        if is_main {
+            self.main.push_back(index);
+        } else {
+            self.small_octets += octets;
+            self.small.push_back(index);
+        }
+        self.make_room(now);
+    }
+
+    /// Drops entries until the bound holds. Each turn drops one or lowers a count of at most [`MAX_ASKED`].
+    fn make_room(&mut self, now: Moment) {
+        while self.octets > self.bound {
+            let from_small = self.small_octets > self.bound / SMALL_SHARE || self.main.is_empty();
+            let queue = if from_small { &mut self.small } else { &mut self.main };
+            let Some(index) = queue.pop_front() else { return };
+            let Some(slot) = self.slots.get_mut(index as usize) else { continue };
+            let is_of_use = slot.entry.as_ref().is_some_and(|entry| entry.is_of_use(now));
+            if slot.asked > 0 && is_of_use {
+                if from_small {
+                    self.small_octets -= slot.octets;
+                    (slot.is_main, slot.asked) = (true, 0);
+                } else {
+                    slot.asked -= 1;
+                }
+                self.main.push_back(index);
+            } else {
+                if from_small {
+                    self.ghosts.remember(slot.hash);
+                }
+                self.drop_slot(index);
+            }
+        }
+    }
+
+    /// Takes a slot that is in no queue any more out of the index.
+    fn drop_slot(&mut self, index: u32) {
+        let Some(slot) = self.slots.get_mut(index as usize) else { return };
+        self.octets -= slot.octets;
+        if !slot.is_main {
+            self.small_octets -= slot.octets;
+        }
+        let hash = slot.hash;
+        (slot.entry, slot.octets, slot.key) = (None, 0, Box::default());
+        if let Ok(found) = self.index.find_entry(hash, |slot| *slot == index) {
+            found.remove();
+        }
+        self.free.push(index);
+    }
+
+    fn remove(&mut self, is_meant: &impl Fn(&[u8]) -> bool) -> usize {
+        let mut removed = 0;
+        for is_main in [false, true] {
+            let queue = std::mem::take(if is_main { &mut self.main } else { &mut self.small });
+            let mut kept = VecDeque::with_capacity(queue.len());
+            for index in queue {
+                if self.slots.get(index as usize).is_some_and(|slot| is_meant(&slot.key)) {
+                    self.drop_slot(index);
+                    removed += 1;
+                } else {
+                    kept.push_back(index);
+                }
+            }
+            *(if is_main { &mut self.main } else { &mut self.small }) = kept;
+        }
+        removed
+    }
+}
