@@ -12,8 +12,6 @@ use super::{Error, HEADER_OCTETS};
 
 /// Most octets of a name, the root's zero included (RFC 1035 §2.3.4).
 pub const MAX_NAME_OCTETS: usize = 255;
-/// Most octets of a label.
-const MAX_LABEL_OCTETS: usize = 63;
 /// Most compression pointers followed for one name; each must point further back.
 const MAX_JUMPS: usize = 64;
 
@@ -113,19 +111,24 @@ impl WireName {
     pub fn from_presentation(text: &str) -> Result<Self, Error> {
         let mut name = Self { octets: [0; MAX_NAME_OCTETS], len: 0 };
         if text != "." {
-            let mut label = Vec::with_capacity(MAX_LABEL_OCTETS);
-            let mut rest = text.bytes();
+            let (mut start, mut rest) = (0, text.bytes());
+            // The length octet is written when the label ends.
+            name.push(&[0])?;
             while let Some(octet) = rest.next() {
                 match octet {
-                    b'.' => name.push_label(&std::mem::take(&mut label))?,
-                    b'\\' => label.push(escaped(&mut rest)?),
-                    _ => label.push(octet),
+                    b'.' => {
+                        name.end_label(start)?;
+                        start = usize::from(name.len);
+                        name.push(&[0])?;
+                    }
+                    b'\\' => name.push(&[escaped(&mut rest)?.to_ascii_lowercase()])?,
+                    _ => name.push(&[octet.to_ascii_lowercase()])?,
                 }
             }
-            if !label.is_empty() {
-                name.push_label(&label)?;
-            } else if name.len == 0 {
-                return Err(Error::Label);
+            match start.checked_add(1) {
+                // The octet behind a final dot is the root's.
+                Some(end) if end == usize::from(name.len) && start > 0 => return Ok(name),
+                _ => name.end_label(start)?,
             }
         }
         name.push(&[0])?;
@@ -154,12 +157,11 @@ impl WireName {
         Some(Self { octets, len: u8::try_from(source.len()).ok()? })
     }
 
-    fn push_label(&mut self, label: &[u8]) -> Result<(), Error> {
-        let length = u8::try_from(label.len()).ok().filter(|length| (1..=63).contains(length)).ok_or(Error::Label)?;
-        self.push(&[length])?;
-        for octet in label {
-            self.push(&[octet.to_ascii_lowercase()])?;
-        }
+    /// Writes the length of the label that began at `start` and ends here.
+    fn end_label(&mut self, start: usize) -> Result<(), Error> {
+        let octets = usize::from(self.len).saturating_sub(start).saturating_sub(1);
+        let length = u8::try_from(octets).ok().filter(|length| (1..=63).contains(length)).ok_or(Error::Label)?;
+        *self.octets.get_mut(start).ok_or(Error::LongName)? = length;
         Ok(())
     }
 

@@ -79,6 +79,13 @@ pub(super) struct Nodes {
 }
 
 impl Nodes {
+    /// Makes room for so many names more.
+    pub(super) fn reserve(&mut self, names: usize) {
+        let (hasher, list, octets) = (&self.hasher, &self.list, &self.names);
+        self.index.reserve(names, |place| hash_of(hasher, name_in(list, octets, *place as usize)));
+        self.list.reserve(names);
+    }
+
     /// The node of a relative name.
     #[inline]
     pub(super) fn get(&self, relative: &[u8]) -> Option<&Node> {
@@ -144,6 +151,8 @@ impl Nodes {
     pub(super) fn shrink(&mut self) {
         self.list.shrink_to_fit();
         self.names.shrink_to_fit();
+        let (hasher, list, names) = (&self.hasher, &self.list, &self.names);
+        self.index.shrink_to_fit(|place| hash_of(hasher, name_in(list, names, *place as usize)));
     }
 }
 

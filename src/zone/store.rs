@@ -174,6 +174,11 @@ impl ZoneBuilder {
         Self { apex, nodes: Nodes::default() }
     }
 
+    /// Makes room for so many names.
+    pub fn reserve(&mut self, names: usize) {
+        self.nodes.reserve(names);
+    }
+
     /// Adds a record. RDATA hold uncompressed names. The TTLs of one RRset become the least of them.
     ///
     /// # Errors
@@ -303,5 +308,22 @@ mod tests {
         assert_eq!(add("b.priv.example", 2, &[0]), Err(Fault::Delegation));
         assert_eq!(add("b.priv.example", 6, &[0]), Err(Fault::SoaBelowApex));
         assert_eq!(add("priv.example", 2, &[0]), Ok(()));
+    }
+
+    #[test]
+    fn a_set_grows_to_what_a_message_holds_with_its_least_ttl() {
+        let mut builder = ZoneBuilder::new(Name::from_presentation("priv.example").unwrap());
+        let owner = WireName::from_presentation("a.b.priv.example").unwrap();
+        let mut add = |ttl, rdata: &[u8]| builder.add(owner.as_ref(), 16, Ttl::from_seconds(ttl), rdata, 7);
+        for (ttl, octet) in [(300, 1), (60, 2), (300, 1), (90, 3), (30, 2)] {
+            assert_eq!(add(ttl, &[octet]), Ok(()));
+        }
+        assert_eq!(add(300, &vec![4; 65_000]), Ok(()));
+        assert_eq!(add(300, &vec![5; 65_000]), Err(Fault::TooMuch));
+        let zone = builder.finish("priv".into(), None, Missing::NxDomain, Origin::new("test", 1));
+        assert_eq!([find(&zone, "b.priv.example"), find(&zone, "a.b.priv.example")], ["empty", "node"]);
+        let (_, node) = zone.nodes().find(|(relative, _)| !relative.is_empty()).unwrap();
+        let set = node.rrset(16).unwrap();
+        assert_eq!((set.count(), set.ttl().seconds(), node.line(), zone.len()), (4, 30, 7, 2));
     }
 }

@@ -64,3 +64,49 @@ fn d_15a_a_reverse_route_is_asked() {
     }
     assert_eq!(outside.total(), 0, "no query to the public upstream");
 }
+
+#[test]
+fn r17_one_pointer_an_address_by_the_first_name_of_all_zones_and_endpoints() {
+    let more = r#"
+[[zone]]
+name = "m"
+apex = "m.example"
+ttl = "7m"
+records = { "host" = ["10.9.9.9", "fd00::9"], "*.w" = ["10.9.9.8"] }
+[[zone]]
+name = "b"
+apex = "privatelink.b.example"
+public = "b.example"
+missing = "forward"
+records = { "z" = ["10.9.9.9"], "a" = ["10.9.9.9"] }
+[[endpoint]]
+name = "late"
+kind = "other"
+records = { "z.example" = ["10.9.9.9"], "y.example" = ["10.9.9.7"] }
+"#;
+    let small =
+        Small { zones: ", \"m\", \"b\"".into(), endpoints: ", \"late\"".into(), more: more.into(), ..Small::default() };
+    let world = small.start(public());
+    let client = world.spoke_a();
+    let six = "9.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa";
+    // Twice: the record is made for the first of them.
+    for _ in 0..2 {
+        for (name, target, ttl) in [
+            ("9.9.9.10.in-addr.arpa", "a.b.example", 300),
+            ("7.9.9.10.in-addr.arpa", "y.example", 10),
+            (six, "host.m.example", 420),
+        ] {
+            for reply in client.ask_both(name, kind::PTR) {
+                assert_eq!(reply.answers(), [Rr::new(name, kind::PTR, ttl, wire_name(target))]);
+            }
+        }
+    }
+    for ancestor in ["9.9.10.in-addr.arpa", "10.in-addr.arpa", &six[2..], &six[32..]] {
+        assert!(client.ask(ancestor, kind::PTR).is_nodata(), "{ancestor}");
+    }
+    // A wildcard's address has no name, and other spellings of a number are other names.
+    for name in ["8.9.9.10.in-addr.arpa", "09.9.9.10.in-addr.arpa", "9.10.in-addr.arpa.10.in-addr.arpa"] {
+        assert_eq!(client.ask(name, kind::PTR).rcode(), rcode::NXDOMAIN, "{name}");
+    }
+    assert_eq!(world.asked_in_all(), 0);
+}
