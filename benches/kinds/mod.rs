@@ -2,7 +2,9 @@
 
 use hubdns::cache::{Cache, Limits};
 use hubdns::load;
-use hubdns::resolve::{Client, Outcome, Silence, Transport, answer};
+use hubdns::metrics::Counters;
+use hubdns::resolve::{Client, Outcome, Silence, Transport, answer, contained};
+use hubdns::server::Audit;
 use hubdns::view::Snapshot;
 use hubdns::wire::{Key, Moment, RawAnswer, WireName};
 
@@ -74,6 +76,7 @@ const NOW: Moment = Moment::from_millis(2_000);
 pub(crate) struct World {
     snapshot: Snapshot,
     cache: Cache,
+    counters: Counters,
 }
 
 impl World {
@@ -90,7 +93,7 @@ impl World {
             let key = Key::new(route.id, WireName::from_presentation(name).unwrap().as_ref(), 1, false, false);
             cache.insert(&key, RawAnswer::from_upstream(&message, &key).unwrap(), Moment::from_millis(1_000));
         }
-        Self { snapshot, cache }
+        Self { snapshot, cache, counters: Counters::default() }
     }
 
     /// A query of a kind.
@@ -102,5 +105,16 @@ impl World {
     /// Asks once.
     pub(crate) fn ask(&self, message: &[u8], client: &Client, out: &mut [u8]) -> Outcome {
         answer(message, client, &self.snapshot, &self.cache, NOW, out, &mut Silence)
+    }
+
+    /// Asks once as a worker does, which counts and watches.
+    pub(crate) fn serve(&self, message: &[u8], client: &Client, out: &mut [u8]) -> Outcome {
+        self.counters.queries.increment();
+        let mut audit = Audit::new(&self.counters, client, &self.snapshot, NOW, false);
+        let outcome = contained(message, client, &self.snapshot, &self.cache, NOW, out, &mut audit);
+        if let Outcome::Reply(_) = outcome {
+            self.counters.replies.increment();
+        }
+        outcome
     }
 }

@@ -38,7 +38,7 @@ static WITHHELD: Rate = Rate { second: AtomicU64::new(0), lines: AtomicU64::new(
 static FOREIGN: Rate = Rate { second: AtomicU64::new(0), lines: AtomicU64::new(0), skipped: AtomicU64::new(0) };
 
 /// Observes one pass of one answer.
-pub(super) struct Audit<'a> {
+pub struct Audit<'a> {
     counters: &'a Counters,
     client: &'a Client,
     snapshot: &'a Snapshot,
@@ -52,7 +52,7 @@ pub(super) struct Audit<'a> {
 
 impl<'a> Audit<'a> {
     /// `again` when the same query was observed before, up to a raw answer that it needed.
-    pub(super) fn new(
+    pub fn new(
         counters: &'a Counters,
         client: &'a Client,
         snapshot: &'a Snapshot,

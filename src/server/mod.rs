@@ -24,6 +24,7 @@ use crate::resolve::general::{Clock, Shared, draw_mark};
 use crate::socket;
 use crate::upstream::{Mailbox, Pending, Servers, Streams};
 use crate::view::Snapshot;
+pub use audit::Audit;
 use tcp::TcpLimits;
 use udp::{Control, Worker};
 
