@@ -110,7 +110,7 @@ impl World {
     /// Asks once as a worker does, which counts and watches.
     pub(crate) fn serve(&self, message: &[u8], client: &Client, out: &mut [u8]) -> Outcome {
         self.counters.queries.increment();
-        let mut audit = Audit::new(&self.counters, client, &self.snapshot, NOW, false);
+        let mut audit = Audit::new(&self.counters, client, &self.snapshot, NOW, 0);
         let outcome = contained(message, client, &self.snapshot, &self.cache, NOW, out, &mut audit);
         if let Outcome::Reply(_) = outcome {
             self.counters.replies.increment();

@@ -160,8 +160,8 @@ impl Shared {
             let entry =
                 if fetched.len() > MAX_ALIASES { None } else { self.fetch(&key, group, client.address(), until).await };
             match entry {
-                Some(entry) => fetched.push((key, entry)),
-                None if stale_at.is_some() => fetched.push((key, Arc::new(Entry::failed(Failure::Silent, now)))),
+                Some(entry) => fetched.push((*key, entry)),
+                None if stale_at.is_some() => fetched.push((*key, Arc::new(Entry::failed(Failure::Silent, now)))),
                 None => return servfail(message, client.transport(), Ede::NO_REACHABLE_AUTHORITY, out),
             }
         }

@@ -40,10 +40,8 @@ pub(super) fn withheld<R: Raw, O: Observer>(
         };
         let Some(address) = first_leak(walk, guarded, raw, from, counted) else { continue };
         let watch = walk.view.guard == GuardMode::Watch;
-        walk.observer.note(Event::Withheld { name: name.as_ref(), address, watch });
-        if !watch {
-            return Some(link);
-        }
+        walk.note(Event::Withheld { name: name.as_ref(), address, watch });
+        return (!watch).then_some(link);
     }
     None
 }
@@ -52,7 +50,7 @@ pub(super) fn withheld<R: Raw, O: Observer>(
 fn note_mate<R: Raw, O: Observer>(walk: &mut Walk<'_, '_, R, O>, name: &WireName) {
     let mate = walk.view.guarded(walk.snapshot, name.as_ref(), true).is_some_and(|guarded| guarded.mate);
     if mate {
-        walk.observer.note(Event::Mate(name.as_ref()));
+        walk.note(Event::Mate(name.as_ref()));
     }
 }
 
@@ -98,7 +96,7 @@ fn is_service(record: &Record) -> bool {
 }
 
 fn loses_hints<R: Raw, O: Observer>(walk: &Walk<'_, '_, R, O>, raw: &RawAnswer, record: &Record) -> bool {
-    if matches!(walk.view.guard, GuardMode::Off | GuardMode::Watch) {
+    if walk.view.guard == GuardMode::Off {
         return false;
     }
     // A target of "." is the owner (RFC 9460 §2.5.2).
@@ -138,7 +136,7 @@ pub(super) fn write_without_hints<R: Raw, O: Observer>(
             continue;
         }
         let owner = record.owner(raw.octets()).unwrap_or(WireName::ROOT);
-        walk.observer.note(Event::HintsRemoved(owner.as_ref()));
+        walk.note(Event::HintsRemoved(owner.as_ref()));
         if write_stripped(walk, raw, &record, &owner, age)? {
             count = count.saturating_add(1);
         }

@@ -89,15 +89,15 @@ impl Client {
 }
 
 /// What becomes of a query.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(clippy::large_enum_variant, reason = "a key travels on the stack: a box would be an allocation a miss")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
     /// So many octets of the buffer are the reply.
     Reply(usize),
     /// No reply is owed.
     Discard(Discard),
-    /// This raw answer is needed; ask for it by this route and call again.
-    Need(Key, Route),
+    /// This raw answer is needed; ask for it by this route and call again. Boxed, so that what every answer returns
+    /// stays small.
+    Need(Box<Key>, Route),
 }
 
 /// Why a datagram gets no reply (R6).
@@ -159,12 +159,14 @@ pub fn answer<R: Raw, O: Observer>(
     if let Some(rcode) = policy::refusal(&query) {
         return Outcome::Reply(reply.end(rcode, &[]));
     }
-    let ended = walk::Walk::new(snapshot, view, &query, raw, now, &mut reply, observer).run();
+    let mut walk = walk::Walk::new(snapshot, view, &query, raw, now, &mut reply, observer);
+    let ended = walk.run();
+    let told = walk.told;
     if reply.is_truncated() {
-        observer.note(Event::Truncated);
         if client.transport == Transport::Udp {
-            return fitted(message, &query, client, snapshot, raw, now, out);
+            return fitted(message, &query, client, snapshot, raw, now, out, &mut Rest { observer, told });
         }
+        observer.note(Event::Truncated);
     }
     match ended {
         walk::Ended::With(rcode) => Outcome::Reply(reply.end(rcode, &[])),
@@ -177,6 +179,7 @@ pub fn answer<R: Raw, O: Observer>(
 /// hides no loop, NXDOMAIN or withheld address at the end of its chain (R9, R21, R23, R25). Rare, and the only place
 /// here that allocates.
 #[cold]
+#[expect(clippy::too_many_arguments, reason = "those of `answer`, and the query that it has read")]
 fn fitted<R: Raw>(
     message: &[u8],
     query: &Query,
@@ -185,14 +188,36 @@ fn fitted<R: Raw>(
     raw: &R,
     now: Moment,
     out: &mut [u8],
+    rest: &mut Rest<'_>,
 ) -> Outcome {
     let mut whole = vec![0; MAX_OCTETS];
     let stream = Client { transport: Transport::Stream, ..*client };
-    match answer(message, &stream, snapshot, raw, now, &mut whole, &mut Silence) {
+    match answer(message, &stream, snapshot, raw, now, &mut whole, rest) {
         Outcome::Reply(length) => {
-            Outcome::Reply(respond::fit(whole.get(..length).unwrap_or(&[]), query, client.transport, out))
+            let length = respond::fit(whole.get(..length).unwrap_or(&[]), query, client.transport, out);
+            if Header::read(out).is_ok_and(|header| header.has(flags::TC)) {
+                rest.observer.note(Event::Truncated);
+            }
+            Outcome::Reply(length)
         }
         other => other,
+    }
+}
+
+/// Tells of the second pass what the first, which stopped where its buffer ended, has not told yet: both go through the
+/// same events in the same order.
+struct Rest<'o> {
+    observer: &'o mut dyn Observer,
+    told: usize,
+}
+
+impl Observer for Rest<'_> {
+    fn note(&mut self, event: Event<'_>) {
+        match event {
+            Event::View(..) => {}
+            _ if self.told > 0 => self.told = self.told.saturating_sub(1),
+            event => self.observer.note(event),
+        }
     }
 }
 

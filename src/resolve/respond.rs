@@ -25,6 +25,8 @@ pub(super) struct Reply<'b> {
     truncated: bool,
     errors: [Ede; MAX_ERRORS],
     error_count: usize,
+    /// The upstream's, of the last message alone.
+    upstream_errors: [Option<u16>; 2],
     /// How many answer records stood before each cut: their TTLs are lowered at the end (R23).
     cuts: [u16; MAX_ALIASES + 1],
     cut_count: usize,
@@ -65,6 +67,7 @@ impl<'b> Reply<'b> {
             truncated: false,
             errors: [Ede::bare(0); MAX_ERRORS],
             error_count: 0,
+            upstream_errors: [None; 2],
             cuts: [0; MAX_ALIASES + 1],
             cut_count: 0,
             authoritative: None,
@@ -105,6 +108,11 @@ impl<'b> Reply<'b> {
             *free = error;
             self.error_count = self.error_count.wrapping_add(1);
         }
+    }
+
+    /// The upstream's extended errors, in place of an earlier message's.
+    pub(super) fn set_upstream_errors(&mut self, codes: [Option<u16>; 2]) {
+        self.upstream_errors = codes;
     }
 
     /// The present state.
@@ -196,6 +204,9 @@ impl<'b> Reply<'b> {
     pub(super) fn end(&mut self, code: u16, errors: &[Ede]) -> usize {
         for error in errors {
             self.error(*error);
+        }
+        for code in self.upstream_errors.into_iter().flatten() {
+            self.error(Ede::bare(code));
         }
         self.lower_aliases();
         let mut additionals = 0;

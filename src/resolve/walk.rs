@@ -4,20 +4,19 @@ use super::guard;
 use super::observe::{Event, Observer};
 use super::raw::{Held, Raw};
 use super::respond::{Place, Reply};
-use crate::view::{Blocked, Route, Snapshot, Special, Verdict, View};
+use crate::view::{Blocked, GuardMode, Route, Snapshot, Special, Verdict, View};
 use crate::wire::{Age, CLASS_IN, Ede, End, Failure, Full, HEADER_OCTETS, Key, MAX_ALIASES, Moment, NameRef, Query};
 use crate::wire::{RawAnswer, Step, Template, Ttl, WireName, flags, name_at, rcode, rtype};
 use crate::zone::{Endpoint, EndpointRecord, Match, Node, Zone, synthetic_soa};
 
 /// How a walk ended.
-#[expect(clippy::large_enum_variant, reason = "a key travels on the stack: a box would be an allocation a miss")]
 pub(super) enum Ended {
     /// The reply's sections are written; this is the RCODE.
     With(u16),
     /// SERVFAIL with an empty answer.
     Failed(Option<Ede>),
     /// A raw answer is needed.
-    Need(Key, Route),
+    Need(Box<Key>, Route),
 }
 
 /// A name of the chain: QNAME or an alias target.
@@ -37,14 +36,15 @@ pub(super) struct Walk<'w, 'b, R, O> {
     raw: &'w R,
     now: Moment,
     pub(super) reply: &'w mut Reply<'b>,
-    pub(super) observer: &'w mut O,
+    observer: &'w mut O,
+    /// How many events the observer was told of.
+    pub(super) told: usize,
     /// The chain so far; the last one is the current name.
     links: [Option<Link>; MAX_ALIASES + 1],
     aliases: usize,
 }
 
 /// What to do after a name.
-#[expect(clippy::large_enum_variant, reason = "a key travels on the stack: a box would be an allocation a miss")]
 enum Next {
     /// The chain goes on at the last link.
     Go,
@@ -68,28 +68,35 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
         if let Some(link) = links.first_mut() {
             *link = Some(first);
         }
-        Self { snapshot, view, query, raw, now, reply, observer, links, aliases: 0 }
+        Self { snapshot, view, query, raw, now, reply, observer, told: 0, links, aliases: 0 }
     }
 
     /// Walks to the end.
     pub(super) fn run(&mut self) -> Ended {
-        let mut name = self.query.question.name;
+        let query = self.query;
+        let mut next = self.step(&query.question.name);
         loop {
-            let verdict = self.snapshot.look_up(self.view, name.as_ref(), self.qtype());
-            self.observer.note(Event::Verdict(name.as_ref(), &verdict));
-            if let Some(ended) = self.without_recursion(&verdict) {
-                return ended;
-            }
-            match self.visit(&name, &verdict) {
+            match next {
                 Next::End(ended) => return ended,
                 // What leaves is made of the whole answer: the caller sees that this one is cut.
                 Next::Go if self.reply.is_truncated() => return Ended::With(rcode::NOERROR),
                 Next::Go => {}
             }
-            name = match self.name() {
-                Some(next) => next,
+            next = match self.name() {
+                Some(name) => self.step(&name),
                 None => return Ended::Failed(None),
             };
+        }
+    }
+
+    /// Answers for one name of the chain.
+    fn step(&mut self, name: &WireName) -> Next {
+        self.reply.set_upstream_errors([None; 2]);
+        let verdict = self.snapshot.look_up(self.view, name.as_ref(), self.qtype());
+        self.note(Event::Verdict(name.as_ref(), &verdict));
+        match self.without_recursion(&verdict) {
+            Some(ended) => Next::End(ended),
+            None => self.visit(name, &verdict),
         }
     }
 
@@ -109,6 +116,13 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
             Verdict::Special(special) => self.special(name, *special),
             Verdict::Forward { route, .. } => self.forward(name, *route),
         }
+    }
+
+    /// Tells the observer.
+    #[inline]
+    pub(super) fn note(&mut self, event: Event<'_>) {
+        self.told = self.told.wrapping_add(1);
+        self.observer.note(event);
     }
 
     pub(super) fn qtype(&self) -> u16 {
@@ -267,10 +281,10 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
         let checking = self.query.header.has(flags::CD);
         let key = Key::new(route.id, name.as_ref(), self.qtype(), self.query.dnssec_ok(), checking);
         let Some(held) = self.raw.look_up(&key, self.now) else {
-            self.observer.note(Event::Need(&key, route));
-            return Next::End(Ended::Need(key, route));
+            self.note(Event::Need(&key, route));
+            return Next::End(Ended::Need(Box::new(key), route));
         };
-        self.observer.note(Event::Raw(&key, &held, route));
+        self.note(Event::Raw(&key, &held, route));
         let mut held = held;
         let mut age = if held.fresh { Age::Seconds(0) } else { Age::Seconds(held.entry.age(self.now)) };
         if let End::Failed(failure) = held.entry.raw().end() {
@@ -278,21 +292,16 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
                 return Next::End(Ended::Failed(Some(failure_error(failure, held.fresh))));
             };
             // R33: in place of a failure, and said so.
-            self.observer.note(Event::Stale(&key, &stale));
+            self.note(Event::Stale(&key, &stale));
             self.error(Ede::STALE);
             (held, age) = (stale, Age::Stale);
         }
-        self.upstream_errors(held.entry.raw());
+        // The last name's alone leave (R23).
+        self.reply.set_upstream_errors(held.entry.raw().errors());
         if self.reply.is_empty() && self.is_plain(&held, name) {
             return self.whole(held.entry.raw(), age, name);
         }
         self.shape(held.entry.raw(), age, name, route)
-    }
-
-    fn upstream_errors(&mut self, raw: &RawAnswer) {
-        for code in raw.errors() {
-            self.error(Ede::bare(code));
-        }
     }
 
     /// R4: whether no view of this snapshot shapes the answer.
@@ -334,10 +343,10 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
             if !goes_on {
                 self.reply.piece(false, raw.is_authentic());
                 self.reply.cut();
-                self.observer.note(Event::Cut(target.as_ref()));
+                self.note(Event::Cut(target.as_ref()));
                 return Next::Go;
             }
-            self.observer.note(Event::Verdict(target.as_ref(), &verdict));
+            self.note(Event::Verdict(target.as_ref(), &verdict));
         }
         self.reply.piece(false, raw.is_authentic());
         match raw.end() {
@@ -383,9 +392,11 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
             return self.withhold(withheld);
         }
         if matches!(self.qtype(), rtype::HTTPS | rtype::SVCB) && guard::has_hints_to_lose(self, raw, from, counted) {
-            return self.without_hints(raw, from, counted, age);
+            if self.view.guard != GuardMode::Watch {
+                return self.without_hints(raw, from, counted, age);
+            }
+            self.note(Event::Withheld { name: name.as_ref(), address: None, watch: true });
         }
-        let _ = name;
         self.rest(raw, from, counted, age)
     }
 
@@ -420,7 +431,7 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
         let ancestor =
             raw.rcode() == rcode::NXDOMAIN && self.name().is_some_and(|name| self.view.is_above_owned(name.as_ref()));
         if ancestor && let Some(name) = self.name() {
-            self.observer.note(Event::Ancestor(name.as_ref()));
+            self.note(Event::Ancestor(name.as_ref()));
             return Next::End(Ended::With(rcode::NOERROR));
         }
         Next::End(Ended::With(raw.rcode()))
@@ -472,7 +483,7 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
     }
 
     fn error(&mut self, error: Ede) {
-        self.observer.note(Event::Error(error));
+        self.note(Event::Error(error));
         self.reply.error(error);
     }
 }

@@ -44,22 +44,17 @@ pub struct Audit<'a> {
     snapshot: &'a Snapshot,
     now: Moment,
     view: usize,
-    /// Whether an earlier pass has told of QNAME.
-    again: bool,
+    /// Verdicts that this pass told, and how many of its first ones earlier passes told.
+    pub(super) verdicts: u16,
+    known: u16,
     /// A cached answer that was used near its end, to be fetched anew.
     pub(super) refresh: Option<(Key, Route)>,
 }
 
 impl<'a> Audit<'a> {
-    /// `again` when the same query was observed before, up to a raw answer that it needed.
-    pub fn new(
-        counters: &'a Counters,
-        client: &'a Client,
-        snapshot: &'a Snapshot,
-        now: Moment,
-        again: bool,
-    ) -> Self {
-        Self { counters, client, snapshot, now, view: usize::MAX, again, refresh: None }
+    /// `known` is how many verdicts earlier passes over the same query told, up to a raw answer that it needed.
+    pub fn new(counters: &'a Counters, client: &'a Client, snapshot: &'a Snapshot, now: Moment, known: u16) -> Self {
+        Self { counters, client, snapshot, now, view: usize::MAX, verdicts: 0, known, refresh: None }
     }
 
     fn view(&self) -> &str {
@@ -72,12 +67,15 @@ impl Observer for Audit<'_> {
     fn note(&mut self, event: Event<'_>) {
         match event {
             Event::View(_, selected) => self.view = selected.view,
-            Event::Verdict(..) if std::mem::take(&mut self.again) => {}
-            Event::Verdict(name, verdict) => match verdict {
-                Verdict::Forward { foreign: true, .. } => self.foreign(name, "forwarded"),
-                Verdict::Blocked(Blocked::Unlisted) => self.foreign(name, "blocked"),
-                _ => {}
-            },
+            Event::Verdict(name, verdict) => {
+                self.verdicts = self.verdicts.saturating_add(1);
+                match verdict {
+                    _ if self.verdicts <= self.known => {}
+                    Verdict::Forward { foreign: true, .. } => self.foreign(name, "forwarded"),
+                    Verdict::Blocked(Blocked::Unlisted) => self.foreign(name, "blocked"),
+                    _ => {}
+                }
+            }
             Event::Raw(key, held, route) => {
                 if !held.fresh && held.entry.take_refresh(self.now) {
                     self.refresh = Some((*key, route));

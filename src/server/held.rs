@@ -25,6 +25,8 @@ pub(super) struct Held {
     pub(super) client: Client,
     pub(super) received: Moment,
     pub(super) deadline: Moment,
+    /// Verdicts that its passes have told.
+    pub(super) verdicts: u16,
     /// What was fetched for it so far.
     pub(super) fetched: Vec<(Key, Arc<Entry>)>,
 }
@@ -44,6 +46,8 @@ pub(super) struct Arrival<'a> {
     pub(super) local: Option<IpAddr>,
     pub(super) listener: usize,
     pub(super) client: Client,
+    /// Verdicts that its first pass has told.
+    pub(super) verdicts: u16,
 }
 
 impl HeldQueries {
@@ -72,6 +76,7 @@ impl HeldQueries {
                     client: arrival.client,
                     received: now,
                     deadline,
+                    verdicts: 0,
                     fetched: Vec::new(),
                 });
                 (self.slots.len() - 1) as u32
@@ -84,6 +89,7 @@ impl HeldQueries {
         held.message.extend_from_slice(arrival.message);
         (held.peer, held.local, held.listener) = (arrival.peer, arrival.local, arrival.listener);
         (held.client, held.received, held.deadline) = (arrival.client, now, deadline);
+        held.verdicts = arrival.verdicts;
         self.deadlines.push(Reverse((deadline, slot, held.serial)));
         Some(Ticket { worker: self.worker, slot, serial: held.serial })
     }

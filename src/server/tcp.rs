@@ -6,7 +6,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use super::audit::Audit;
 use crate::metrics::Counters;
 use crate::resolve::general::{Observe, Shared};
-use crate::resolve::{Client, MAX_OCTETS, Observer, Outcome, Transport, contained, is_owed_a_reply, servfail};
+use crate::resolve::{Client, Event, MAX_OCTETS, Observer, Outcome, Transport, contained, is_owed_a_reply, servfail};
 use crate::view::Snapshot;
 use crate::wire::{Ede, Moment};
 
@@ -271,7 +271,7 @@ impl Connection<'_> {
         counters.queries.increment();
         let now = shared.clock.now();
         let snapshot = shared.snapshot.load();
-        let mut audit = Audit::new(counters, &client, &snapshot, now, false);
+        let mut audit = Audit::new(counters, &client, &snapshot, now, 0);
         let outcome = contained(&message, &client, &snapshot, &shared.cache, now, &mut self.reply, &mut audit);
         let length = match outcome {
             Outcome::Reply(length) => length,
@@ -283,9 +283,12 @@ impl Connection<'_> {
             Outcome::Need(..) => {
                 self.waiting += 1;
                 let (shared, limits, replies) = (Arc::clone(shared), Arc::clone(self.limits), replies.clone());
+                let known = AtomicU16::new(audit.verdicts);
                 self.limits.tasks.spawn(async move {
                     let mut out = vec![0; MAX_OCTETS];
-                    let length = shared.answer(&message, &client, &mut out, &LaterPasses(&limits.counters)).await;
+                    let length = shared
+                        .answer(&message, &client, &mut out, &LaterPasses { counters: &limits.counters, known })
+                        .await;
                     shared.waiting.give(client.address());
                     let mut framed = Vec::new();
                     frame(&mut framed, out.get(..length).unwrap_or(&[]));
@@ -301,11 +304,29 @@ impl Connection<'_> {
 }
 
 /// Observes a query after its first pass, which its connection observed.
-struct LaterPasses<'c>(&'c Counters);
+struct LaterPasses<'c> {
+    counters: &'c Counters,
+    /// Verdicts that earlier passes told.
+    known: AtomicU16,
+}
+
+/// One later pass.
+struct LaterPass<'s> {
+    audit: Audit<'s>,
+    known: &'s AtomicU16,
+}
 
 impl Observe for LaterPasses<'_> {
     fn observer<'s>(&'s self, client: &'s Client, snapshot: &'s Snapshot, now: Moment) -> Box<dyn Observer + 's> {
-        Box::new(Audit::new(self.0, client, snapshot, now, true))
+        let audit = Audit::new(self.counters, client, snapshot, now, self.known.load(Relaxed));
+        Box::new(LaterPass { audit, known: &self.known })
+    }
+}
+
+impl Observer for LaterPass<'_> {
+    fn note(&mut self, event: Event<'_>) {
+        self.audit.note(event);
+        self.known.fetch_max(self.audit.verdicts, Relaxed);
     }
 }
 

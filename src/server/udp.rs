@@ -295,9 +295,9 @@ impl Worker {
         let local = SocketAddr::new(received.local.unwrap_or(listener.local.ip()), listener.local.port());
         let client = Client::new(source, local, Transport::Udp);
         let out = listener.outbox.buffer();
-        let mut audit = Audit::new(&self.counters, &client, snapshot, now, false);
+        let mut audit = Audit::new(&self.counters, &client, snapshot, now, 0);
         let outcome = contained(received.octets, &client, snapshot, &self.shared.cache, now, out, &mut audit);
-        let refresh = audit.refresh.take();
+        let (refresh, verdicts) = (audit.refresh.take(), audit.verdicts);
         match outcome {
             Outcome::Reply(length) => {
                 listener.outbox.push(length, received.peer, received.local, listener.local.is_ipv6());
@@ -311,7 +311,8 @@ impl Worker {
             }
             Outcome::Need(key, route) => {
                 let (peer, at) = (received.peer, received.local);
-                let arrival = Arrival { message: received.octets, peer, local: at, listener: listener.id, client };
+                let arrival =
+                    Arrival { message: received.octets, peer, local: at, listener: listener.id, client, verdicts };
                 let deadline = deadline(snapshot, &client, route, now);
                 let place = self.shared.waiting.take(client.address());
                 let ticket = if place { self.held.hold(&arrival, now, deadline) } else { None };
@@ -452,8 +453,9 @@ impl Worker {
         let listener = &mut self.listeners[index];
         let raw = Scratch { cache: &self.shared.cache, fetched: &held.fetched };
         let out = listener.outbox.buffer();
-        let mut audit = Audit::new(&self.counters, &held.client, snapshot, now, true);
+        let mut audit = Audit::new(&self.counters, &held.client, snapshot, now, held.verdicts);
         let outcome = contained(&held.message, &held.client, snapshot, &raw, now, out, &mut audit);
+        held.verdicts = held.verdicts.max(audit.verdicts);
         let length = match outcome {
             Outcome::Reply(length) => length,
             Outcome::Discard(_) => 0,
@@ -487,7 +489,7 @@ impl Worker {
             }
             let scratch = Scratch { cache: &self.shared.cache, fetched: &held.fetched };
             let raw = Overdue { scratch, failure: &self.silent };
-            let mut audit = Audit::new(&self.counters, &held.client, snapshot, now, true);
+            let mut audit = Audit::new(&self.counters, &held.client, snapshot, now, held.verdicts);
             let outcome = contained(&held.message, &held.client, snapshot, &raw, now, out, &mut audit);
             // A failure is no reason to give up before the deadline.
             if let Outcome::Reply(length) = outcome

@@ -3,14 +3,14 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 
 use super::index::Union;
 use super::plan::{SnapshotPlan, ViewPlan};
 use super::select::Selector;
 use super::snapshot::{Entry, ForwardRoute, Hit, NameMap, NameSet, Route, Snapshot, View};
 use crate::upstream::Group;
-use crate::wire::{Name, NameRef, Template, Ttl, rtype};
+use crate::wire::{Name, NameRef, Template, Ttl, WireName, rtype};
 use crate::zone::avd::Kind;
 use crate::zone::{Endpoint, State, reverse};
 
@@ -18,19 +18,24 @@ impl Snapshot {
     /// Builds all indexes. The plan was checked by its loader; of two entries for one name the first wins.
     pub fn build(plan: SnapshotPlan) -> Self {
         let selector = Selector::new(&plan.views);
-        let union = Union::new(&plan.views);
+        let mut union = Union::new(&plan.views);
         let groups: Vec<Arc<Group>> = plan.groups.into_iter().map(Arc::new).collect();
         let routes: Vec<Route> =
             groups.iter().enumerate().map(|(group, servers)| Route { group, id: servers.route_id() }).collect();
+        let views: Vec<View> = plan.views.into_iter().map(|view| view_of(view, &routes)).collect();
+        let local_reverse: HashSet<WireName, _> = reverse::local_zones().collect();
+        // In a local zone a name above a PTR record is answered here, and never denied by an upstream.
+        let is_local = |name: &Name| name.as_ref().suffixes().any(|suffix| local_reverse.contains(suffix.octets()));
+        union.add_above(views.iter().flat_map(|view| &view.above_pointers).filter(|name| !is_local(name)));
         Self {
             generation: plan.generation,
-            views: plan.views.into_iter().map(|view| view_of(view, &routes)).collect(),
+            views,
             groups,
             clouds: plan.clouds,
             known: plan.known.into_iter().collect(),
             selector,
             union,
-            local_reverse: reverse::local_zones().collect(),
+            local_reverse,
         }
     }
 }
@@ -190,11 +195,7 @@ fn pointers(plan: &ViewPlan) -> (NameMap<Template>, NameSet) {
     let (mut pointers, mut above) = (NameMap::default(), NameSet::default());
     for (address, (name, ttl)) in best {
         let reverse = reverse::reverse_name(address);
-        // The last two labels, in-addr.arpa or ip6.arpa, are not ours.
-        let labels = reverse.as_ref().label_count();
-        for parent in reverse.as_ref().suffixes().take(labels.saturating_sub(2)).skip(1) {
-            above.insert(parent.to_owned());
-        }
+        above.extend(reverse.as_ref().suffixes().skip(1).filter(|parent| !parent.is_root()).map(NameRef::to_owned));
         if let Some(template) = Template::new(rtype::PTR, ttl, [name.octets()]) {
             pointers.insert(reverse.into(), template);
         }

@@ -49,6 +49,11 @@ impl Union {
         union
     }
 
+    /// Adds names above PTR records that are made of a view's addresses (R17).
+    pub(super) fn add_above<'n>(&mut self, names: impl Iterator<Item = &'n Name>) {
+        self.above.extend(names.cloned());
+    }
+
     /// Whether a view may withhold an address behind `name`.
     pub fn may_guard(&self, name: NameRef<'_>, clouds: &Clouds) -> bool {
         meets(&self.guarded, name) || clouds.classify(name).is_some()

@@ -70,7 +70,8 @@ impl WireName {
     /// header, or is one of more than 64.
     pub fn read(message: &[u8], at: usize) -> Result<(Self, usize), Error> {
         let (mut name, end) = Self::read_spelled(message, at)?;
-        name.octets.make_ascii_lowercase();
+        let len = usize::from(name.len);
+        name.octets.get_mut(..len).unwrap_or(&mut []).make_ascii_lowercase();
         Ok((name, end))
     }
 

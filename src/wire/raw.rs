@@ -109,8 +109,8 @@ impl RawAnswer {
     }
 
     /// The upstream's extended errors, without their texts.
-    pub fn errors(&self) -> impl Iterator<Item = u16> + '_ {
-        self.errors.iter().flatten().copied()
+    pub fn errors(&self) -> [Option<u16>; 2] {
+        self.errors
     }
 
     /// The aliases in chain order.

@@ -116,3 +116,76 @@ fn d_05d_a_label_of_64_octets_is_a_formerr() {
     assert_eq!(reply.expect("a reply")[3] & 0x0f, 1);
     assert_eq!(world.asked_in_all(), 0);
 }
+
+/// A fixed sequence of numbers below a bound.
+struct Draw(u64);
+
+impl Draw {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(self.0 >> 33).expect("31 bits") % bound
+    }
+
+    /// So many labels, the last one given. Some are the beginning or the end of others, one holds a dot.
+    fn labels(&mut self, count: usize, last: &'static str) -> Vec<&'static str> {
+        const LABELS: [&str; 9] = ["a", "b", "aa", "ab", "ba", "a\\.b", "b\\.a", "test", "a-b"];
+        (0..count).map(|_| LABELS[self.below(LABELS.len())]).chain([last]).collect()
+    }
+}
+
+#[test]
+fn s_03_a_hundred_thousand_names_are_in_the_zone_that_a_naive_matcher_finds() {
+    use hubdns::view::{Snapshot, Verdict};
+    use hubdns::wire::WireName;
+    const SEED: u64 = 3;
+    let (mut draw, mut found, mut compared) = (Draw(SEED), 0, 0);
+    for _ in 0..1_000 {
+        let mut zones: Vec<Vec<&str>> = (0..1 + draw.below(12))
+            .map(|_| {
+                let count = 1 + draw.below(3);
+                draw.labels(count, "test")
+            })
+            .collect();
+        zones.sort();
+        zones.dedup();
+        let mut text = "version = 1\nserver = { listen = [\"127.0.0.1:5300\"] }\n[[upstream]]\nname = \"u\"\nservers = [\"127.0.0.1:5301\"]\n".to_owned();
+        for (number, zone) in zones.iter().enumerate() {
+            text += &format!("[[zone]]\nname = \"z{number}\"\napex = '{}'\nrecords = {{}}\n", zone.join("."));
+        }
+        text += "[[view]]\nname = \"v\"\nnetworks = [\"10.0.0.0/8\"]\nzones = [\"z*\"]\n";
+        let loaded = hubdns::load::from_text("s03.toml", &text).into_parts();
+        let (_, plan, _) = loaded.unwrap_or_else(|findings| panic!("{text}\n{findings:#?}"));
+        let snapshot = Snapshot::build(plan);
+        for _ in 0..100 {
+            let name = match draw.below(2) {
+                // At or below a zone, or below where one would be.
+                0 => {
+                    let zone = &zones[draw.below(zones.len())];
+                    let ahead = draw.below(4);
+                    let cut = draw.below(2);
+                    [&draw.labels(ahead, "a")[..ahead], &zone[cut..]].concat()
+                }
+                _ => {
+                    let last = ["test", "test", "xtest", "tes\\.test"][draw.below(4)];
+                    let count = draw.below(6);
+                    draw.labels(count, last)
+                }
+            };
+            let shown = if draw.below(2) == 0 { name.join(".") } else { name.join(".").to_uppercase() };
+            let wire = WireName::from_presentation(&shown).expect("a name");
+            let got = match snapshot.look_up(&snapshot.views[0], wire.as_ref(), kind::TXT) {
+                Verdict::Zone { zone, .. } => Some(zone.apex().to_string()),
+                Verdict::Forward { .. } => None,
+                other => panic!("{shown}: {other:?}"),
+            };
+            let holding =
+                zones.iter().filter(|zone| name.len() >= zone.len() && name[name.len() - zone.len()..] == zone[..]);
+            let wanted = holding.max_by_key(|zone| zone.len()).map(|zone| zone.join("."));
+            assert_eq!(got, wanted, "seed {SEED}: {shown} in {zones:?}");
+            found += usize::from(wanted.is_some());
+            compared += 1;
+        }
+    }
+    println!("{compared} pairs compared, {found} names are in a zone, seed {SEED}");
+    assert!(compared == 100_000 && found > 20_000 && found < 80_000, "{compared}, {found}");
+}

@@ -86,6 +86,7 @@ impl Core {
                 Outcome::Reply(length) => return Some(Reply::decode(out[..length].to_vec())),
                 Outcome::Discard(_) => return None,
                 Outcome::Need(key, route) => {
+                    let key = *key;
                     let entry = Arc::new(self.fetch(tables, &key, route, now));
                     if entry.is_live(now) {
                         self.kept.insert(key, Arc::clone(&entry));

@@ -46,6 +46,8 @@ fn o_02_it_answers_on_through_lameduck() {
 fn o_02_a_second_sigterm_ends_at_once() {
     let mut world = Small::default().start(public());
     world.server.signal("TERM");
+    // Two signals that wait together are one: the first has to be heeded before the second is sent.
+    world.server.wait_for_log(|line| line.contains("stopping"));
     // The default lameduck of 5 s has begun: still answering.
     assert_eq!(world.spoke_a().ask("hp1.privatelink.avd.example", kind::A).addresses().len(), 1);
     let begun = Instant::now();

@@ -4,12 +4,11 @@
 use crate::harness::client::{PATIENCE, receive};
 use crate::harness::message::{Rr, kind};
 use crate::harness::reply::rcode;
-use crate::harness::small::{SPOKE_A, Small, public};
+use crate::harness::small::{Small, public};
 use crate::harness::{Client, Public, Query, Reply, Script, Server, Setup, Upstream};
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 /// The public DNS of these tests as an upstream.
 fn upstream(names: Public) -> Upstream {
@@ -216,43 +215,72 @@ fn two_views_of_one_pool_never_cross() {
     assert_eq!(upstream.total(), 2_000, "one upstream query a name for both views and transports");
 }
 
+/// A view's address in a generation: with each generation the views change their networks.
+fn swapped(net: u32, generation: u32) -> String {
+    let net = if generation.is_multiple_of(2) { net } else { 30 - net };
+    format!("10.{net}.{generation}.4")
+}
+
+/// Queries of S-06, and how many of them leave in a second.
+const QUERIES: usize = 10_000;
+const RATE: u32 = 2_000;
+
 #[test]
 fn s_06_reloads_that_swap_addresses_never_mix_views_or_generations() {
     let upstream = aliases(Duration::ZERO);
-    let server = Setup::new(two_views(&upstream, 0)).start();
+    let text = |generation| {
+        let text = two_views(&upstream, generation);
+        let (a, b) = (format!("10.10.{generation}.4"), format!("10.20.{generation}.4"));
+        let text = text.replace(&a, "@A@").replace(&b, "@B@");
+        text.replace("@A@", &swapped(10, generation)).replace("@B@", &swapped(20, generation))
+    };
+    let server = Setup::new(text(0)).start();
     let names: Vec<_> = (0..200).map(|number| format!("n{number}.alias.example")).collect();
+    for client in ["127.0.10.9", "127.0.20.9"] {
+        ask_all(server.client(client), false, &names, |_| {});
+    }
     // What was last confirmed to be served, what was last written to the file, and the end.
     let (served, written, done) = (AtomicU32::new(0), AtomicU32::new(0), AtomicBool::new(false));
+    let asked = AtomicUsize::new(0);
+    let begun = Instant::now();
     std::thread::scope(|scope| {
         for (client, net, tcp) in
             [("127.0.10.9", 10, false), ("127.0.20.9", 20, false), ("127.0.10.8", 10, true), ("127.0.20.8", 20, true)]
         {
-            let (server, names, served, written, done) = (&server, &names, &served, &written, &done);
+            let (server, names, served, written, done, asked) = (&server, &names, &served, &written, &done, &asked);
             scope.spawn(move || {
                 let client = server.client(client);
-                let mut rounds = 0;
-                while !done.load(Ordering::Acquire) || rounds == 0 {
-                    rounds += 1;
-                    for chunk in names.chunks(40) {
-                        let oldest = served.load(Ordering::Acquire);
-                        ask_all(client, tcp, chunk, |reply| {
-                            let newest = written.load(Ordering::Acquire);
-                            let allowed: Vec<_> = (oldest..=newest).map(|g| format!("10.{net}.{g}.4")).collect();
-                            assert!(allowed.contains(&first_address(reply)), "{allowed:?}: {:?}", reply.message);
-                            assert_eq!(reply.addresses().len(), 1);
-                        });
+                for chunk in names.chunks(20).cycle() {
+                    if done.load(Ordering::Acquire) && asked.load(Ordering::Acquire) >= QUERIES {
+                        break;
                     }
+                    let due =
+                        Duration::from_secs(1) * u32::try_from(asked.load(Ordering::Acquire)).expect("few") / RATE;
+                    std::thread::sleep(due.saturating_sub(begun.elapsed()));
+                    let oldest = served.load(Ordering::Acquire);
+                    ask_all(client, tcp, chunk, |reply| {
+                        let newest = written.load(Ordering::Acquire);
+                        let allowed: Vec<_> = (oldest..=newest).map(|generation| swapped(net, generation)).collect();
+                        assert!(allowed.contains(&first_address(reply)), "{allowed:?}: {:?}", reply.message);
+                        assert_eq!(reply.addresses().len(), 1);
+                    });
+                    asked.fetch_add(chunk.len(), Ordering::AcqRel);
                 }
             });
         }
         // Set when this ends, also by a failed assertion: the threads would ask on for ever.
         let _end = SetAtEnd(&done);
+        let share = Duration::from_secs(1) * u32::try_from(QUERIES).expect("few") / RATE / 20;
         for generation in 1..=20 {
+            std::thread::sleep((share * (generation - 1)).saturating_sub(begun.elapsed()));
             written.store(generation, Ordering::Release);
-            server.reload(&two_views(&upstream, generation));
+            server.reload(&text(generation));
             served.store(generation, Ordering::Release);
         }
     });
+    let (asked, took) = (asked.into_inner(), begun.elapsed());
+    println!("{asked} queries in {took:?} over 20 reloads, none of them mixed");
+    assert!(asked >= QUERIES);
     assert_eq!(upstream.total(), 200, "a reload that keeps the route keeps its answers (R3)");
 }
 
@@ -309,29 +337,67 @@ fn s_11_one_coalesced_question_is_shaped_for_each_view() {
     assert_eq!(upstream.total(), 1);
 }
 
-/// Every prefix of a table, and one that no view holds.
+/// The names of S-02, with their types: owned, forwarded, denied, made here, led into a zone.
+const NAMES: [(&str, u16); 12] = [
+    ("hp1.avd.example", kind::A),
+    ("hp1.privatelink.avd.example", kind::A),
+    ("hp1.privatelink.avd.example", kind::AAAA),
+    ("ws1.privatelink.avd.example", kind::A),
+    ("none.privatelink.avd.example", kind::A),
+    ("privatelink.avd.example", kind::SOA),
+    ("init.privatelink-global.avd.example", kind::A),
+    ("rdweb.avd.example", kind::A),
+    ("www.public.example", kind::A),
+    ("none.public.example", kind::A),
+    ("4.4.10.10.in-addr.arpa", kind::PTR),
+    ("localhost", kind::A),
+];
+
+/// What has to be the same wherever a client asks: all of a reply but TTLs that run down.
+fn summary(reply: &Reply) -> impl PartialEq + std::fmt::Debug {
+    let records = |records: Vec<Rr>| -> Vec<_> { records.into_iter().map(|rr| (rr.name, rr.kind, rr.data)).collect() };
+    (reply.rcode(), reply.aa(), reply.ede(), records(reply.answers()), records(reply.authority()))
+}
+
 #[test]
 fn s_02_the_view_is_the_same_on_every_transport() {
+    // The prefixes of three views and one that no view holds. Loopback has one IPv6 address, so `::1` moves from view to
+    // view by reload.
+    let prefixes = ["127.0.10", "127.0.20", "127.0.30", "127.0.40"];
     let upstream = upstream(public());
-    let text = Small::default()
-        .text(&[upstream.server()])
-        .replace("[\"0.0.0.0/0\", \"::/0\"]", "[\"127.0.30.0/24\", \"::1/128\"]");
-    let server = Setup::new(text).listen(&["[::]"]).start();
-    let names = ["hp1.avd.example", "hp1.privatelink.avd.example", "www.public.example", "rdweb.avd.example"];
-    for name in names {
-        for client in ["127.0.10.9", "127.0.20.9", "127.0.30.9", "127.0.40.9"] {
-            let replies: Vec<_> = ["127.0.0.1", "127.0.0.2"]
-                .iter()
-                .flat_map(|host| server.client_of(client, host).both(&Query::new(name, kind::A).with_opt()))
-                .collect();
-            let summary = |reply: &Reply| (reply.rcode(), reply.ede(), reply.targets(), reply.addresses());
-            assert!(replies.iter().all(|reply| summary(reply) == summary(&replies[0])), "{name} {client}");
-            assert_eq!(replies[0].rcode() == rcode::REFUSED, client == "127.0.40.9");
+    let text = |six: &str| {
+        let text =
+            Small::default().text(&[upstream.server()]).replace("[\"0.0.0.0/0\", \"::/0\"]", "[\"127.0.30.0/24\"]");
+        text.replace(&format!("\"{six}.0/24\""), &format!("\"{six}.0/24\", \"::1/128\""))
+    };
+    let mut cells = 0;
+    // A socket for each family, and one for both, on which an IPv4 client is mapped into IPv6.
+    for listen in [["127.0.0.1", "[::1]"].as_slice(), &["[::]"]] {
+        let server = Setup::new(text(prefixes[0])).listen(listen).start();
+        for (number, prefix) in prefixes.iter().enumerate() {
+            if number > 0 {
+                server.reload(&text(prefix));
+            }
+            let four = server.client_of(&format!("{prefix}.9"), "127.0.0.1");
+            let six = server.client_of("::1", "::1");
+            for (name, kind) in NAMES {
+                let query = Query::new(name, kind).with_opt();
+                let replies = [four.both(&query), six.both(&query)].concat();
+                for reply in &replies {
+                    assert_eq!(summary(reply), summary(&replies[0]), "{name} from {prefix} at {listen:?}");
+                    let refused =
+                        reply.rcode() == rcode::REFUSED && reply.ede() == Some(18) && reply.answers().is_empty();
+                    assert_eq!(refused, number == 3, "{name} from {prefix}: {:?}", reply.message);
+                    cells += 1;
+                }
+            }
+            let wanted = ["10.10.4.4", "10.20.4.4", "203.0.113.4"].get(number);
+            let got = six.ask("hp1.avd.example", kind::A).addresses().first().map(ToString::to_string);
+            assert_eq!(got.as_deref(), wanted.copied(), "from {prefix}");
         }
     }
-    assert_eq!(first_address(&server.client_of("::1", "::1").ask("hp1.avd.example", kind::A)), "203.0.113.4");
-    let v4: SocketAddr = server.address;
-    assert_eq!(first_address(&Client::new(SPOKE_A, v4).ask("hp1.avd.example", kind::A)), "10.10.4.4");
+    println!("{cells} replies over UDP and TCP, IPv4, mapped IPv4 and IPv6");
+    assert_eq!(cells, 12 * 4 * 4 * 2);
 }
 
 /// Sets a flag when it goes.

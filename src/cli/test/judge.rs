@@ -111,7 +111,7 @@ fn ask(case: &Case, snapshot: &Snapshot, local: SocketAddr, notes: &mut Notes) -
         };
         match script.answer(&key) {
             Some(answer) if fetched.len() <= MAX_ALIASES => {
-                fetched.push((key, Arc::new(Entry::new(answer, now, &Limits::default()))));
+                fetched.push((*key, Arc::new(Entry::new(answer, now, &Limits::default()))));
             }
             _ => return Left::Forward(snapshot.group(route).map(|group| group.name.to_string()).unwrap_or_default()),
         }

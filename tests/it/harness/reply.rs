@@ -4,7 +4,7 @@
 use super::message::{Query, Rr, kind};
 use hickory_proto::op::{Edns, Message};
 use hickory_proto::rr::Record;
-use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
+use hickory_proto::rr::rdata::opt::EdnsOption;
 use hickory_proto::serialize::binary::{BinEncodable, BinEncoder};
 use std::net::IpAddr;
 
@@ -78,12 +78,25 @@ impl Reply {
         self.message.edns.as_ref()
     }
 
-    /// The info code of the first Extended DNS Error (RFC 8914).
-    pub(crate) fn ede(&self) -> Option<u16> {
-        match self.edns()?.option(EdnsCode::Unknown(15)) {
-            Some(EdnsOption::Unknown(_, value)) => Some(u16::from_be_bytes([*value.first()?, *value.get(1)?])),
+    /// The values of the Extended DNS Errors (RFC 8914) in order: info code and text.
+    pub(crate) fn error_values(&self) -> Vec<&[u8]> {
+        let options = self.edns().map(|edns| edns.options().options.as_slice()).unwrap_or_default();
+        let values = options.iter().filter_map(|(_, option)| match option {
+            EdnsOption::Unknown(15, value) => Some(value.as_slice()),
             _ => None,
-        }
+        });
+        values.collect()
+    }
+
+    /// The info codes of all Extended DNS Errors.
+    pub(crate) fn errors(&self) -> Vec<u16> {
+        let code = |value: &&[u8]| Some(u16::from_be_bytes([*value.first()?, *value.get(1)?]));
+        self.error_values().iter().filter_map(code).collect()
+    }
+
+    /// The info code of the first Extended DNS Error.
+    pub(crate) fn ede(&self) -> Option<u16> {
+        self.errors().first().copied()
     }
 
     /// The codes of the options that came back.
