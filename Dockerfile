@@ -1,4 +1,4 @@
-# hubdns as an image: one static binary and its configuration, nothing else.
+# hubdns as an image: one static binary, its configuration and the usual certificate authorities, nothing else.
 #
 #   docker build -t hubdns .
 #   docker build -t hubdns --build-arg RUST_IMAGE=registry.example/rust:1.95-bookworm .
@@ -8,7 +8,7 @@
 # --network host, or a network that keeps source addresses. Where low ports are closed to user 65532, set
 # --sysctl net.ipv4.ip_unprivileged_port_start=53 or listen on a higher port.
 
-# Any image with this Rust toolchain, its gnu target and a C compiler.
+# Any image with this Rust toolchain, its gnu target, a C compiler and ca-certificates.
 ARG RUST_IMAGE=docker.io/library/rust:1.95-bookworm
 
 FROM ${RUST_IMAGE} AS build
@@ -28,6 +28,8 @@ LABEL org.opencontainers.image.title="hubdns" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /src/target/x86_64-unknown-linux-gnu/release/hubdns /hubdns
 COPY conf/hub.toml /etc/hubdns/hubdns.toml
+# Whom encrypted upstreams are checked against where the configuration names no file of its own.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 # A number: a named user fails where the platform demands a user other than root.
 USER 65532:65532
 EXPOSE 53/udp 53/tcp

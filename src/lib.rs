@@ -11,6 +11,7 @@ pub mod wire;
 // Floor 1: data and exchanges.
 pub mod azure;
 pub mod cache;
+pub mod stub;
 pub mod upstream;
 pub mod zone;
 
@@ -21,14 +22,17 @@ pub mod view;
 pub mod load;
 pub mod resolve;
 
-// Floor 4: why.
+// Floor 4: why; what others have.
 pub mod explain;
+pub mod import;
 
 // Floor 5: transports.
 pub mod server;
 
 // Top: all of it wired together.
+pub mod asker;
 pub mod cli;
 pub mod demo;
+pub mod doctor;
 pub mod reload;
 pub mod run;

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use crate::config::{Config, Finding, Severity, render};
 use crate::load::{self, Unreadable};
 use crate::server::{self, Server};
-use crate::view::{Change, Snapshot, changes};
+use crate::view::{Change, Changes, Snapshot, changes};
+
+/// Lines about changed endpoints and zones that one reload writes at most; the last line has the count of all.
+const MOST_LINES: usize = 200;
 
 /// Why a reload changed nothing.
 #[derive(Debug, thiserror::Error)]
@@ -79,24 +82,9 @@ impl Reloader {
         match self.try_reload() {
             Ok((findings, changes)) => {
                 log_findings(&findings);
-                for change in &changes {
-                    if change.discovery_stops {
-                        tracing::warn!(
-                            action = "change",
-                            view = &*change.view,
-                            endpoint = &*change.endpoint,
-                            "{change}"
-                        );
-                    } else {
-                        tracing::info!(
-                            action = "change",
-                            view = &*change.view,
-                            endpoint = &*change.endpoint,
-                            "{change}"
-                        );
-                    }
-                }
-                tracing::info!(generation = self.generation, views = self.views(), changes = changes.len(), "reloaded");
+                changes.resources().take(MOST_LINES).for_each(log_change);
+                let changes = changes.resources().count();
+                tracing::info!(generation = self.generation, views = self.views(), changes, "reloaded");
                 true
             }
             Err(refused) => {
@@ -109,13 +97,13 @@ impl Reloader {
         }
     }
 
-    fn try_reload(&mut self) -> Result<(Vec<Finding>, Vec<Change>), Refused> {
+    fn try_reload(&mut self) -> Result<(Vec<Finding>, Changes), Refused> {
         let (config, snapshot, findings) = prepare(&self.path, self.generation + 1)?;
         let kept = (config.workers, &config.cache) == (self.config.workers, &self.config.cache);
         if !kept {
             tracing::warn!("`workers` and [cache] take effect at the next start");
         }
-        let changes = changes(&self.server.shared().snapshot.load(), &snapshot);
+        let changes = changes(&self.server.shared().snapshot.load(), &snapshot, 0);
         self.server.replace(&config.listen, snapshot)?;
         self.generation += 1;
         self.config = config;
@@ -124,6 +112,16 @@ impl Reloader {
 
     fn views(&self) -> usize {
         self.server.shared().snapshot.load().views.len()
+    }
+}
+
+/// One line a change; what stops discovery is a warning.
+fn log_change(change: &Change) {
+    let resource = &**change.resource.name();
+    if change.discovery_stops {
+        tracing::warn!(action = "change", view = &*change.view, resource, "{change}");
+    } else {
+        tracing::info!(action = "change", view = &*change.view, resource, "{change}");
     }
 }
 

@@ -1,15 +1,19 @@
-//! JSON with the place of every value: keys without case, ARM's `properties` looked through, pointers.
+//! JSON with the place of every value: keys without case, ARM's `properties` looked through.
 //!
 //! serde_json judges the text; what it has passed is scanned once more into a tree that borrows from it and knows
-//! where each value begins and ends.
+//! where each value begins and ends. Pointers are made afterwards, for the few values that somebody asks about.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::ops::Range;
 
 use serde::de::IgnoredAny;
 
 /// Deepest nesting that is read.
 const DEEPEST: usize = 128;
+/// The most values of one text: what Azure prints has some 30 octets a value, so this is beyond any text that may be
+/// read, and bounds the tree of a text that is nothing but brackets.
+const MOST: usize = 4_000_000;
 
 /// A value and the octets that it stands in.
 #[derive(Debug)]
@@ -23,7 +27,9 @@ pub(super) struct Json<'t> {
 enum Shape<'t> {
     /// `null`.
     Null,
-    /// A number or truth value.
+    /// A whole number.
+    Number(u32),
+    /// Any other number or a truth value.
     Other,
     /// A string.
     Text(Cow<'t, str>),
@@ -44,13 +50,43 @@ impl<'t> Json<'t> {
             let message = message.rsplit_once(" at line ").map_or(&*message, |(head, _)| head).to_owned();
             super::Error::Json { line: error.line(), column: error.column(), message }
         })?;
-        let mut scan = Scan { text, at: 0 };
+        let mut scan = Scan { text, at: 0, left: MOST };
         scan.value(0).ok_or_else(|| {
             let before = text.get(..scan.at).unwrap_or(text);
             let line = before.matches('\n').count() + 1;
             let column = scan.at - before.rfind('\n').map_or(0, |at| at + 1) + 1;
-            super::Error::Json { line, column, message: format!("nested more than {DEEPEST} deep") }
+            let message = match scan.left {
+                0 => format!("more than {MOST} values"),
+                _ => format!("nested more than {DEEPEST} deep"),
+            };
+            super::Error::Json { line, column, message }
         })
+    }
+
+    /// The pointer (RFC 6901) of the value that begins where `span` does.
+    pub(super) fn pointer(&self, span: &Range<usize>) -> String {
+        let mut pointer = String::new();
+        let mut value = self;
+        while value.span.start as usize != span.start || value.span.end as usize != span.end {
+            // values stand in the order of the text
+            value = match &value.shape {
+                Shape::List(items) => {
+                    let index = items.partition_point(|item| item.span.end as usize <= span.start);
+                    let Some(item) = items.get(index) else { break };
+                    let _ = write!(pointer, "/{index}");
+                    item
+                }
+                Shape::Object(fields) => {
+                    let index = fields.partition_point(|(_, field)| field.span.end as usize <= span.start);
+                    let Some((key, field)) = fields.get(index) else { break };
+                    pointer.push('/');
+                    pointer.push_str(&key.replace('~', "~0").replace('/', "~1"));
+                    field
+                }
+                _ => break,
+            };
+        }
+        pointer
     }
 }
 
@@ -58,6 +94,8 @@ impl<'t> Json<'t> {
 struct Scan<'t> {
     text: &'t str,
     at: usize,
+    /// How many values may still come.
+    left: usize,
 }
 
 impl<'t> Scan<'t> {
@@ -76,10 +114,13 @@ impl<'t> Scan<'t> {
         found
     }
 
-    /// The value at the cursor; none where it is too deep.
+    /// The value at the cursor; none where it is too deep or one too many.
     fn value(&mut self, depth: usize) -> Option<Json<'t>> {
         let first = self.peek()?;
         let start = self.at;
+        if self.left == 0 {
+            return None;
+        }
         let shape = match first {
             b'{' | b'[' if depth >= DEEPEST => return None,
             b'{' => {
@@ -108,9 +149,11 @@ impl<'t> Scan<'t> {
                 let rest = self.text.as_bytes().get(start..)?;
                 let end = |octet: &u8| matches!(octet, b',' | b']' | b'}' | b' ' | b'\t' | b'\r' | b'\n');
                 self.at += rest.iter().position(end).unwrap_or(rest.len()).max(1);
-                if first == b'n' { Shape::Null } else { Shape::Other }
+                let number = self.text.get(start..self.at).and_then(|text| text.parse().ok());
+                if first == b'n' { Shape::Null } else { number.map_or(Shape::Other, Shape::Number) }
             }
         };
+        self.left = self.left.saturating_sub(1);
         let offset = |at| u32::try_from(at).unwrap_or(u32::MAX);
         Some(Json { shape, span: offset(start)..offset(self.at) })
     }
@@ -141,17 +184,16 @@ impl<'t> Scan<'t> {
     }
 }
 
-/// A value and how to get there.
-#[derive(Clone, Debug)]
+/// A value of the tree.
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Node<'v> {
     value: &'v Json<'v>,
-    pointer: String,
 }
 
 impl<'v> Node<'v> {
     /// The whole text.
     pub(super) fn root(value: &'v Json<'v>) -> Self {
-        Self { value, pointer: String::new() }
+        Self { value }
     }
 
     /// Whether it is a list.
@@ -159,21 +201,34 @@ impl<'v> Node<'v> {
         matches!(self.value.shape, Shape::List(_))
     }
 
+    /// Whether it is an object.
+    pub(super) fn is_object(&self) -> bool {
+        matches!(self.value.shape, Shape::Object(_))
+    }
+
     /// Where it stands.
     pub(super) fn at(&self) -> super::At {
         let Range { start, end } = self.value.span;
-        super::At { pointer: self.pointer.clone(), span: start as usize..end as usize, text: 0 }
+        super::At { span: start as usize..end as usize, text: 0 }
     }
 
     /// A key of this object, matched without case; null is the same as missing.
     pub(super) fn get(&self, key: &str) -> Option<Self> {
-        let Shape::Object(fields) = &self.value.shape else { return None };
-        let fields = || fields.iter().rev().filter(|(_, value)| !matches!(value.shape, Shape::Null));
+        let fields = || self.fields().iter().rev().filter(|(_, value)| !matches!(value.shape, Shape::Null));
         let found =
             fields().find(|(own, _)| own == key).or_else(|| fields().find(|(own, _)| own.eq_ignore_ascii_case(key)));
-        let (own, value) = found?;
-        let escaped = own.replace('~', "~0").replace('/', "~1");
-        Some(Self { value, pointer: format!("{}/{escaped}", self.pointer) })
+        found.map(|(_, value)| Self { value })
+    }
+
+    /// The fields of an object; nothing where it is none.
+    fn fields(&self) -> &'v [(Cow<'v, str>, Json<'v>)] {
+        if let Shape::Object(fields) = &self.value.shape { fields } else { &[] }
+    }
+
+    /// The keys and values of an object, null left out; nothing where it is none.
+    pub(super) fn entries(&self) -> impl Iterator<Item = (&'v str, Self)> + use<'v> {
+        let entries = self.fields().iter().filter(|(_, value)| !matches!(value.shape, Shape::Null));
+        entries.map(|(key, value)| (&**key, Self { value }))
     }
 
     /// A key of this object or of its `properties`.
@@ -183,19 +238,15 @@ impl<'v> Node<'v> {
 
     /// The items of a list; nothing where it is none.
     pub(super) fn items(&self) -> impl Iterator<Item = Self> + use<'v> {
-        let pointer = self.pointer.clone();
         let items: &'v [Json<'v>] = if let Shape::List(items) = &self.value.shape { items } else { &[] };
-        items
-            .iter()
-            .enumerate()
-            .filter(|(_, value)| !matches!(value.shape, Shape::Null))
-            .map(move |(index, value)| Self { value, pointer: format!("{pointer}/{index}") })
+        items.iter().filter(|value| !matches!(value.shape, Shape::Null)).map(|value| Self { value })
     }
 
-    /// The items of a list below a key.
+    /// The items of a list below a key; an object in its place is its one item, as `mv-expand` leaves it.
     pub(super) fn list(&self, key: &str) -> impl Iterator<Item = Self> + use<'v> {
         let list = self.field(key);
-        list.into_iter().flat_map(|list| list.items())
+        let one = list.filter(Self::is_object);
+        list.into_iter().flat_map(|list| list.items()).chain(one)
     }
 
     /// The text of a string.
@@ -217,6 +268,14 @@ impl<'v> Node<'v> {
     pub(super) fn reference(&self, key: &str) -> Option<String> {
         self.field(key)?.id_of("id")
     }
+
+    /// The number below a key.
+    pub(super) fn number_of(&self, key: &str) -> Option<u32> {
+        match &self.field(key)?.value.shape {
+            Shape::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
 }
 
 /// The segment of an id that follows `kind`, without case: the name of that resource.
@@ -224,6 +283,16 @@ pub(super) fn segment_after<'i>(id: &'i str, kind: &str) -> Option<&'i str> {
     let mut segments = id.split('/');
     segments.by_ref().find(|segment| segment.eq_ignore_ascii_case(kind))?;
     segments.next().filter(|segment| !segment.is_empty())
+}
+
+/// The head of an id that ends with the private zone in it, lower-cased: zones of one name in two resource groups are two.
+pub(super) fn zone_id(id: &str) -> Option<String> {
+    let lower = id.to_ascii_lowercase();
+    let mark = "/privatednszones/";
+    let from = lower.find(mark)? + mark.len();
+    let rest = lower.get(from..)?;
+    let end = from + rest.find('/').unwrap_or(rest.len());
+    lower.get(..end).filter(|_| end > from).map(str::to_owned)
 }
 
 /// The last segment of an id.

@@ -6,39 +6,48 @@ use super::json::{Node, last_segment};
 use super::{Draft, Endpoint, Kind, NoteKind, Record, Source};
 
 /// Reads an endpoint.
-pub(super) fn read(item: &Node<'_>, document: &mut Draft) {
+pub(super) fn read(item: Node<'_>, draft: &mut Draft) {
     let mut endpoint = Endpoint::at(item);
-    let id = item.text_of("id");
+    let connections =
+        || item.list("privateLinkServiceConnections").chain(item.list("manualPrivateLinkServiceConnections"));
+    // a deployment's output has no id, but its connections have: they lie below the endpoint's
+    let below = || connections().find_map(|connection| own_id(connection.text_of("id")?));
+    let id = item.text_of("id").or_else(below);
     endpoint.name = item.text_of("name").or(id.map(last_segment)).unwrap_or_default().to_owned();
     endpoint.id = id.map(str::to_ascii_lowercase);
     endpoint.subnet = item.reference("subnet");
     endpoint.interfaces = item.list("networkInterfaces").filter_map(|nic| nic.id_of("id")).collect();
-    let connections =
-        item.list("privateLinkServiceConnections").chain(item.list("manualPrivateLinkServiceConnections"));
-    for connection in connections {
-        read_connection(&connection, &mut endpoint, document);
+    for connection in connections() {
+        read_connection(connection, &mut endpoint, draft);
     }
     for config in item.list("customDnsConfigs") {
         let Some(fqdn) = config.text_of("fqdn") else {
             continue;
         };
-        let addresses = document.addresses(config.field("ipAddresses"));
+        let addresses = draft.addresses(config.field("ipAddresses"));
         if !addresses.is_empty() {
-            let record = Record { fqdn: fqdn.to_owned(), addresses, source: Source::CustomDns, at: config.at() };
-            endpoint.records.push(record);
+            endpoint.records.push(Record::new(fqdn, addresses, Source::CustomDns, config.at()));
         }
     }
-    document.add(endpoint);
+    draft.add(endpoint);
+}
+
+/// The head of a connection's id that is the endpoint's.
+fn own_id(connection: &str) -> Option<&str> {
+    let lower = connection.to_ascii_lowercase();
+    let marks = ["/privatelinkserviceconnections/", "/manualprivatelinkserviceconnections/"];
+    let end = marks.iter().find_map(|mark| lower.find(mark))?;
+    connection.get(..end).filter(|head| !head.is_empty())
 }
 
 /// Reads what a connection tells: the resource, the group, whether it is approved.
-fn read_connection(connection: &Node<'_>, endpoint: &mut Endpoint, document: &mut Draft) {
+fn read_connection(connection: Node<'_>, endpoint: &mut Endpoint, draft: &mut Draft) {
     let resource = connection.id_of("privateLinkServiceId");
     let group = connection.list("groupIds").find_map(|group| group.text());
     endpoint.kind = endpoint.kind.or(kind_of(group, resource.as_deref()));
     endpoint.resource = endpoint.resource.take().or(resource);
     let state = connection.field("privateLinkServiceConnectionState");
-    let Some(status) = state.as_ref().and_then(|state| state.text_of("status")) else {
+    let Some(status) = state.and_then(|state| state.text_of("status")) else {
         return;
     };
     let approved = status.eq_ignore_ascii_case("Approved");
@@ -46,12 +55,12 @@ fn read_connection(connection: &Node<'_>, endpoint: &mut Endpoint, document: &mu
     if !approved {
         let at = state.map(|state| state.at()).unwrap_or_default();
         let message = format!("the connection of {:?} is {status}, not Approved", endpoint.name);
-        document.note(NoteKind::NotApproved, at, message);
+        draft.note(NoteKind::NotApproved, at, message);
     }
 }
 
 /// The kind by group id, or by the resource's type where there is none.
-fn kind_of(group: Option<&str>, resource: Option<&str>) -> Option<Kind> {
+pub(super) fn kind_of(group: Option<&str>, resource: Option<&str>) -> Option<Kind> {
     if let Some(group) = group {
         return Some(Kind::of_group(group));
     }
@@ -66,20 +75,20 @@ fn kind_of(group: Option<&str>, resource: Option<&str>) -> Option<Kind> {
 }
 
 /// Reads a flat row: `fqdn` with `ipAddress` or `ipAddresses`, and the endpoint's name if it is there.
-pub(super) fn read_row(item: &Node<'_>, document: &mut Draft) {
+pub(super) fn read_row(item: Node<'_>, draft: &mut Draft) {
     let mut endpoint = Endpoint::at(item);
     endpoint.name = item.text_of("name").unwrap_or_default().to_owned();
     endpoint.id = item.id_of("id");
     let one = item.field("ipAddress").and_then(|node| match node.text() {
-        Some(_) => document.address(&node),
+        Some(_) => draft.address(node),
         None => None,
     });
-    let mut addresses = document.addresses(item.field("ipAddresses"));
-    addresses.extend(document.addresses(item.field("ipAddress")));
+    let mut addresses = draft.addresses(item.field("ipAddresses"));
+    addresses.extend(draft.addresses(item.field("ipAddress")));
     addresses.extend(one);
     let Some(fqdn) = item.text_of("fqdn").filter(|_| !addresses.is_empty()) else {
         return;
     };
-    endpoint.records.push(Record { fqdn: fqdn.to_owned(), addresses, source: Source::CustomDns, at: item.at() });
-    document.add(endpoint);
+    endpoint.records.push(Record::new(fqdn, addresses, Source::CustomDns, item.at()));
+    draft.add(endpoint);
 }

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use super::*;
 
+mod shapes;
+
 const POOL: &str = "fbc91b00-e6a4-4b2c-a7d8-68c7a740fe9f";
 const PE: &str = "/subscriptions/0/resourceGroups/rg/providers/Microsoft.Network/privateEndpoints/pe-hp-weu";
 
@@ -58,7 +60,8 @@ fn an_interface_reads_the_same_in_every_form() {
     assert!(endpoint.vnet().unwrap().ends_with("/virtualnetworks/hub"));
     assert_eq!(endpoint.records.len(), 3);
     assert_eq!(endpoint.records[2].addresses, ["10.10.1.8".parse::<IpAddr>().unwrap()]);
-    assert_eq!(endpoint.records[1].at.pointer, "/ipConfigurations/0/privateLinkConnectionProperties/fqdns/1");
+    let pointer = "/ipConfigurations/0/privateLinkConnectionProperties/fqdns/1";
+    assert_eq!(pointers(&cli.to_string(), [&endpoint.records[1].at.span]), [pointer]);
     for form in [
         json!([cli]),
         json!({ "value": [cli], "nextLink": null }),
@@ -124,12 +127,13 @@ fn endpoint(status: &str, names: Value) -> Value {
 #[test]
 fn an_endpoint_has_resource_kind_and_names() {
     let names = json!([{ "fqdn": format!("{POOL}.rdbroker.wvd.microsoft.com"), "ipAddresses": ["10.10.1.7"] }]);
-    let document = read_json(&endpoint("Approved", names));
+    let text = endpoint("Approved", names).to_string();
+    let document = read(&text).unwrap();
     let own = &document.endpoints[0];
     assert_eq!(own.approved, Some(true));
     assert_eq!(own.kind, Some(Kind::HostPool));
     assert!(own.resource.as_deref().unwrap().ends_with("/hostpools/hp-weu"));
-    assert_eq!(own.records[0].at.pointer, "/properties/customDnsConfigs/0");
+    assert_eq!(pointers(&text, [&own.records[0].at.span]), ["/properties/customDnsConfigs/0"]);
     assert_eq!(document.notes, []);
 }
 
@@ -210,7 +214,8 @@ fn flat_rows_and_virtual_networks_are_read() {
     let document = read_json(&vnet);
     assert_eq!(document.vnets[0].prefixes.len(), 1);
     assert_eq!(document.notes[0].kind, NoteKind::BadValue);
-    assert_eq!(document.notes[0].at.pointer, "/properties/addressSpace/addressPrefixes/1");
+    let spans = [&document.notes[0].at.span, &document.vnets[0].at.span];
+    assert_eq!(pointers(&vnet.to_string(), spans), ["/properties/addressSpace/addressPrefixes/1", ""]);
 }
 
 #[test]
@@ -241,5 +246,5 @@ fn an_address_that_is_none_is_told() {
     let text = interface().to_string().replace("10.10.1.8", "10.10.1");
     let document = read(&text).unwrap();
     assert_eq!(document.notes[0].kind, NoteKind::BadValue);
-    assert_eq!(document.notes[0].at.pointer, "/ipConfigurations/1/privateIPAddress");
+    assert_eq!(pointers(&text, [&document.notes[0].at.span]), ["/ipConfigurations/1/privateIPAddress"]);
 }

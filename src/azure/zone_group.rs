@@ -5,7 +5,7 @@ use super::json::{Node, segment_after};
 use super::{Draft, Endpoint, Record, Source};
 
 /// Reads a group; the endpoint is in the group's own id.
-pub(super) fn read(item: &Node<'_>, document: &mut Draft) {
+pub(super) fn read(item: Node<'_>, draft: &mut Draft) {
     let mut endpoint = Endpoint::at(item);
     if let Some(id) = item.text_of("id") {
         let lower = id.to_ascii_lowercase();
@@ -22,17 +22,16 @@ pub(super) fn read(item: &Node<'_>, document: &mut Draft) {
                 continue;
             }
             let relative = set.text_of("recordSetName");
-            let whole = set.text_of("fqdn").map(|fqdn| fqdn.trim_end_matches('.').to_owned());
+            let whole = set.text_of("fqdn").map(str::to_owned);
             let Some(fqdn) = whole.or_else(|| Some(format!("{}.{}", relative?, zone?))) else {
                 continue;
             };
-            let addresses = document.addresses(set.field("ipAddresses"));
+            let addresses = draft.addresses(set.field("ipAddresses"));
             if !addresses.is_empty() {
-                let at = set.at();
-                let source = Source::ZoneGroup;
-                endpoint.records.push(Record { fqdn, addresses, source, at });
+                let ttl = set.number_of("ttl");
+                endpoint.records.push(Record { ttl, ..Record::new(&fqdn, addresses, Source::ZoneGroup, set.at()) });
             }
         }
     }
-    document.add(endpoint);
+    draft.add(endpoint);
 }

@@ -5,15 +5,30 @@
 
 use std::io::{self, Write};
 use std::mem::ManuallyDrop;
+use std::net::IpAddr;
 use std::path::PathBuf;
 
+use clap::ValueEnum;
 use serde_json::{Value, json};
 
 use super::Exit;
 use super::matrix::{Matrix, PRINTED};
-use crate::config::{Finding, Severity, has_errors, render};
+use crate::config::sarif::sarif;
+use crate::config::{Finding, Severity, codes, has_errors, render};
 use crate::load::{self, Loaded};
+use crate::upstream::Group;
 use crate::view::Snapshot;
+
+/// How `check` prints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Findings as rustc prints them, and the matrix.
+    Text,
+    /// One JSON object.
+    Json,
+    /// SARIF 2.1.0, as code hosts take it.
+    Sarif,
+}
 
 /// What was asked for.
 #[derive(Debug, Clone)]
@@ -22,8 +37,12 @@ pub(super) struct Options {
     pub(super) config: PathBuf,
     /// Warnings fail too.
     pub(super) strict: bool,
-    /// One JSON object instead of text.
-    pub(super) json: bool,
+    /// How the result is printed.
+    pub(super) format: Format,
+    /// Files of virtual networks to compare with.
+    pub(super) vnets: Vec<PathBuf>,
+    /// Addresses that lead to us though we do not listen on them.
+    pub(super) dns_servers: Vec<IpAddr>,
     /// Colour in the diagnostics.
     pub(super) colour: bool,
 }
@@ -36,28 +55,46 @@ pub(super) fn run(options: &Options, result: &mut dyn Write, diagnostics: &mut d
     let loaded = match load::load(&options.config) {
         Ok(loaded) => loaded,
         Err(unreadable) => {
-            if options.json {
-                let object = json!({ "schema": 1, "ok": false, "error": unreadable.to_string(), "findings": [] });
-                writeln!(result, "{object:#}")?;
-            } else {
-                writeln!(diagnostics, "error: {unreadable}")?;
+            match options.format {
+                Format::Json => {
+                    let object = json!({ "schema": 1, "ok": false, "error": unreadable.to_string(), "findings": [] });
+                    writeln!(result, "{object:#}")?;
+                }
+                Format::Sarif => {
+                    let finding = Finding::new(&codes::UNREADABLE, unreadable.place(), "", unreadable.to_string());
+                    writeln!(result, "{:#}", sarif(&[finding]))?;
+                }
+                Format::Text => writeln!(diagnostics, "error: {unreadable}")?,
             }
             return Ok(Exit::Failed);
         }
     };
-    let code = code_of(&loaded.findings, options.strict);
-    let Loaded { plan, findings, files, .. } = loaded;
-    let most = if options.json { usize::MAX } else { PRINTED };
+    let Loaded { config, plan, mut findings, mut files } = loaded;
+    if !options.vnets.is_empty() {
+        let inventory = load::inventory(&options.vnets, &mut findings);
+        if let (Some(plan), Some(config)) = (&plan, &config) {
+            findings.extend(load::check_vnets(&inventory, plan, &config.listen, &options.dns_servers));
+        }
+        files.extend(options.vnets.iter().cloned());
+    }
+    let code = code_of(&findings, options.strict);
+    if options.format == Format::Sarif {
+        writeln!(result, "{:#}", sarif(&findings))?;
+        return Ok(code);
+    }
+    let json = options.format == Format::Json;
+    let most = if json { usize::MAX } else { PRINTED };
     // never dropped: the process ends, and giving a million names back one by one takes longer than reading them
     let snapshot = plan.map(|plan| ManuallyDrop::new(Snapshot::build(plan)));
     let matrix = snapshot.as_ref().map(|snapshot| Matrix::new(snapshot, most));
-    if options.json {
+    if json {
         let files: Vec<String> = files.iter().map(|path| path.display().to_string()).collect();
         let object = json!({
             "schema": 1,
             "ok": code == Exit::Fine,
             "findings": findings.iter().map(render::json).collect::<Vec<Value>>(),
             "files": files,
+            "upstreams": snapshot.as_ref().map(|snapshot| upstreams_json(snapshot)),
             "matrix": matrix.as_ref().map(Matrix::json),
         });
         writeln!(result, "{object:#}")?;
@@ -69,9 +106,25 @@ pub(super) fn run(options: &Options, result: &mut dyn Write, diagnostics: &mut d
     if let Some(matrix) = matrix {
         write!(result, "{}", matrix.text())?;
     }
+    if let Some(snapshot) = snapshot {
+        writeln!(result, "upstream")?;
+        for group in &snapshot.groups {
+            writeln!(result, "  {}: {}", group.name, servers(group).join(", "))?;
+        }
+    }
     let state = if code == Exit::Fine { "ok" } else { "not ok" };
     writeln!(diagnostics, "{}: {state}, {}", options.config.display(), render::summary(&findings))?;
     Ok(code)
+}
+
+/// A group's servers as they are written, the transport of each included.
+fn servers(group: &Group) -> Vec<String> {
+    group.servers.iter().map(ToString::to_string).collect()
+}
+
+/// The groups with their servers.
+fn upstreams_json(snapshot: &Snapshot) -> Value {
+    snapshot.groups.iter().map(|group| json!({ "name": &*group.name, "servers": servers(group) })).collect()
 }
 
 /// The exit code of findings.
@@ -96,7 +149,9 @@ mod tests {
 
     /// Exit code, result and diagnostics.
     fn check(config: PathBuf, json: bool) -> (Exit, String, String) {
-        let options = Options { config, strict: true, json, colour: false };
+        let format = if json { Format::Json } else { Format::Text };
+        let options =
+            Options { config, strict: true, format, vnets: Vec::new(), dns_servers: Vec::new(), colour: false };
         let (mut result, mut diagnostics) = (Vec::new(), Vec::new());
         let code = run(&options, &mut result, &mut diagnostics).unwrap();
         (code, String::from_utf8(result).unwrap(), String::from_utf8(diagnostics).unwrap())

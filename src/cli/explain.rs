@@ -1,22 +1,19 @@
 //! `hubdns explain`: how a client's question is answered, and why. Sends nothing unless it is told to.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use anyhow::Context;
 use clap::Args;
 
-use crate::cache::Limits;
-use crate::explain::{Explained, Noted, Question, Trail, offline, text};
-use crate::resolve::general::Observe;
-use crate::resolve::{Client, MAX_UDP_OCTETS, Observer};
-use crate::server::{Server, Settings};
+use crate::asker::Asker;
+use crate::doctor::listener;
+use crate::explain::{Question, offline, text};
 use crate::view::Snapshot;
-use crate::wire::{Moment, RecordType, WireName};
+use crate::wire::{RecordType, WireName};
 
-use super::{Exit, loaded, print, print_json};
+use super::expect::{Expect, actual};
+use super::{Exit, complain, loaded, print, print_json};
 
 /// What `explain` takes.
 #[derive(Debug, Args)]
@@ -36,9 +33,10 @@ pub(super) struct Arguments {
     /// Print JSON
     #[arg(long)]
     json: bool,
-    /// Exit with 5 unless the answer has this address
-    #[arg(long, value_name = "ADDRESS")]
-    expect: Option<IpAddr>,
+    /// Exit with 5 unless the answer is so: ADDRESS, nodata, nxdomain, refused, servfail, forward or forward:UPSTREAM;
+    /// given again, all must be
+    #[arg(long, value_name = "ANSWER")]
+    expect: Vec<Expect>,
     /// Ask the upstreams for what the file alone does not answer
     #[arg(long)]
     ask: bool,
@@ -61,52 +59,23 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> 
     plan.generation = 1;
     let local = arguments.local.unwrap_or_else(|| listener(&config.listen, arguments.client));
     let question = Question { client: arguments.client, local, name: arguments.name, qtype: arguments.r#type };
-    let snapshot = Snapshot::build(plan);
-    let explained = if arguments.ask { ask(snapshot, &question)? } else { offline(&snapshot, &question) };
+    let explained = if arguments.ask {
+        Asker::start(plan, 0).context("cannot ask")?.ask(&question)
+    } else {
+        offline(&Snapshot::build(plan), &question)
+    };
     if arguments.json {
         print_json(&explained)?;
     } else {
         print(&text(&explained))?;
     }
-    let expected = arguments.expect.is_none_or(|address| explained.has_address(address));
-    Ok(if expected { Exit::Fine } else { Exit::NotAsExpected })
-}
-
-/// The first listener of the client's address family; the loopback address in place of a wildcard.
-fn listener(listen: &[SocketAddr], client: IpAddr) -> SocketAddr {
-    let same = listen.iter().find(|address| address.is_ipv4() == client.is_ipv4());
-    let found = same.or(listen.first()).copied().unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 53)));
-    match found.ip() {
-        IpAddr::V4(address) if address.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, found.port())),
-        IpAddr::V6(address) if address.is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, found.port())),
-        _ => found,
-    }
-}
-
-/// Explains with the exchanges done: a server without listeners and without a cache answers the one question.
-fn ask(snapshot: Snapshot, question: &Question) -> anyhow::Result<Explained> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
-    let settings = Settings { listen: Vec::new(), workers: 1, cache_octets: 0, limits: Limits::default() };
-    let server = Server::start(&settings, snapshot, runtime.handle().clone()).context("cannot ask")?;
-    let notes = Notes { question: *question, noted: Mutex::default() };
-    let mut out = vec![0; MAX_UDP_OCTETS];
-    let message = question.message();
-    let length = runtime.block_on(server.shared().answer(&message, &question.client(), &mut out, &notes));
-    runtime.block_on(server.stop(Duration::ZERO));
-    let noted = notes.noted.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Ok(Explained::new(question, noted, out.get(..length).unwrap_or(&[])))
-}
-
-/// Makes the observer of each pass; the last pass's notes stay.
-struct Notes {
-    question: Question,
-    noted: Mutex<Noted>,
-}
-
-impl Observe for Notes {
-    fn observer<'s>(&'s self, _: &'s Client, snapshot: &'s Snapshot, _: Moment) -> Box<dyn Observer + 's> {
-        Box::new(Trail::new(snapshot, &self.question, &self.noted))
-    }
+    let Some(wrong) = arguments.expect.iter().find(|expect| !expect.fits(&explained)) else { return Ok(Exit::Fine) };
+    let actual = match &explained.asks {
+        Some(asks) if explained.reply.is_none() => format!("forward:{}", asks.upstream),
+        _ => actual(explained.reply.as_ref()),
+    };
+    complain(&format!("hubdns: {wrong} expected, {actual} came\n"));
+    Ok(Exit::NotAsExpected)
 }
 
 #[cfg(test)]

@@ -138,7 +138,7 @@ fn row(snapshot: &Snapshot, process: &'static str, name: &Name, wildcard: bool) 
 }
 
 /// What a name is in a view.
-fn cell(snapshot: &Snapshot, view: &View, name: &WireName) -> String {
+pub(super) fn cell(snapshot: &Snapshot, view: &View, name: &WireName) -> String {
     match snapshot.look_up(view, name.as_ref(), rtype::A) {
         Verdict::Endpoint { endpoint, record, .. } if endpoint.state == State::Private => {
             record.addresses().map(|address| address.to_string()).collect::<Vec<_>>().join(" ")

@@ -4,13 +4,19 @@
 mod check;
 mod completions;
 mod demo;
+mod diff;
+mod doctor;
+mod expect;
 mod explain;
+mod import;
 mod matrix;
+mod query;
 mod schema;
 mod serve;
 mod test;
 
 use std::io::{self, IsTerminal, Write};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -80,6 +86,14 @@ enum Command {
     Demo(demo::Arguments),
     /// Tells how a client's question is answered, and why
     Explain(Box<explain::Arguments>),
+    /// Asks, as each view, for what AVD needs, and tells what is private, public, or not as expected
+    Doctor(doctor::Arguments),
+    /// Tells what another configuration would change for whom, and what to do about it
+    Diff(diff::Arguments),
+    /// Asks a server as a client would, from a chosen address
+    Query(query::Arguments),
+    /// Makes a configuration of what Azure prints, or of what another DNS server is configured by
+    Import(import::Arguments),
     /// Runs a table of expectations (client, name, type, answer) as a test suite
     Test(TestArguments),
     /// Prints the JSON Schema of the configuration file
@@ -96,9 +110,18 @@ struct CheckArguments {
     /// Exit with 4 where there are warnings
     #[arg(long)]
     strict: bool,
-    /// Print JSON
-    #[arg(long)]
+    /// Print JSON: the same as --format json
+    #[arg(long, conflicts_with = "format")]
     json: bool,
+    /// How to print: text, JSON, or SARIF 2.1.0 for code hosts
+    #[arg(long, value_enum, default_value = "text")]
+    format: check::Format,
+    /// Compare with virtual networks as `az network vnet list` prints them; may be repeated
+    #[arg(long, value_name = "FILE")]
+    vnets: Vec<PathBuf>,
+    /// An address that leads to us though we do not listen on it, as a load balancer's; for --vnets, may be repeated
+    #[arg(long = "dns-server", value_name = "ADDRESS", requires = "vnets")]
+    dns_servers: Vec<IpAddr>,
 }
 
 /// What `test` takes.
@@ -106,6 +129,9 @@ struct CheckArguments {
 struct TestArguments {
     /// The table; it may name its configuration, which -c overrides
     file: PathBuf,
+    /// Print TAP, the Test Anything Protocol, which is the default
+    #[arg(long, conflicts_with = "json")]
+    tap: bool,
     /// Print JSON in place of TAP
     #[arg(long)]
     json: bool,
@@ -130,6 +156,10 @@ pub fn main() -> ExitCode {
         Command::Check(arguments) => checked(&cli.config, arguments),
         Command::Demo(arguments) => demo::run(arguments, begun),
         Command::Explain(arguments) => explain::run(&cli.config, arguments),
+        Command::Doctor(arguments) => doctor::run(&cli.config, arguments),
+        Command::Diff(arguments) => diff::run(arguments),
+        Command::Query(arguments) => query::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
         Command::Test(arguments) => tested(named.then_some(cli.config), arguments),
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(arguments),
@@ -150,7 +180,9 @@ fn checked(config: &Path, arguments: &CheckArguments) -> anyhow::Result<Exit> {
     let options = check::Options {
         config: config.to_owned(),
         strict: arguments.strict,
-        json: arguments.json,
+        format: if arguments.json { check::Format::Json } else { arguments.format },
+        vnets: arguments.vnets.clone(),
+        dns_servers: arguments.dns_servers.clone(),
         colour: is_coloured(&io::stderr()),
     };
     Ok(check::run(&options, &mut io::stdout().lock(), &mut io::stderr().lock())?)

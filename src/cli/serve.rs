@@ -12,8 +12,9 @@ use crate::run;
 
 use super::{Exit, complain, is_coloured};
 
-/// What is logged: life cycle, changes and audit lines; of hickory, which tells of each query, only what is wrong.
-const FILTER: &str = "info,hickory_server=warn,hickory_net=warn,hickory_proto=warn,hickory_resolver=warn";
+/// What is logged: life cycle, changes and audit lines; of hickory, which tells of each query, only what is wrong. Its
+/// network part warns of each connection that a server ends and each reply too many: what counts of that we tell.
+const FILTER: &str = "info,hickory_server=warn,hickory_net=error,hickory_proto=warn,hickory_resolver=warn";
 
 /// Serves by `config`.
 pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {

@@ -175,11 +175,24 @@ codes! {
         "The same address, port and transport appears twice in `servers`.",
         "servers = [\"10.1.0.4\", \"10.1.0.4:53\"]", "Remove one.";
     TRANSPORT_NOT_BUILT = 312 Error, "a transport that this program does not have", "DESIGN 6",
-        "The server needs a transport that was left out when the program was built.",
-        "servers = [\"quic://9.9.9.9#dns.example\"]", "Use another transport, or a build with it.";
+        "The server needs a transport that was left out when the program was built: `quic` needs the feature `doq`.",
+        "servers = [\"quic://9.9.9.9#dns.example\"]", "Use `tls` or `https`, or a build with `--features doq`.";
     REPLY_AFTER_TIMEOUT = 313 Warning, "clients wait longer than the exchange lasts", "R27",
         "`reply-within` is not below the `timeout` of the view's upstream, so it never ends a wait.",
         "timeout = \"2s\"\nreply-within = \"4s\"", "Lower `reply-within` or leave it out.";
+    BAD_CERTIFICATES = 314 Error, "a file without usable certificates", "DESIGN 6",
+        "`ca` names a file that holds no certificate, or one that cannot be read as PEM or X.509.",
+        "ca = \"dns.key\"", "Name a PEM file with the certificates of the authorities that sign the servers' certificates.";
+    NO_AUTHORITIES = 315 Error, "no authorities to check encrypted servers against", "DESIGN 6",
+        "The upstream has encrypted servers and no `ca`, and this system has no bundle of trusted certificates.",
+        "servers = [\"tls://9.9.9.9#dns.quad9.net\"]",
+        "Set `ca`, install the system's bundle (ca-certificates), or name it in the environment as SSL_CERT_FILE.";
+    CA_UNUSED = 316 Warning, "authorities for no encrypted server", "DESIGN 6",
+        "`ca` is set in an upstream whose servers are all plain.",
+        "servers = [\"10.1.0.4\"]\nca = \"dns-ca.pem\"", "Remove `ca`, or write the servers as `tls://ip#name` or `https://name/path#ip`.";
+    PLAIN_BESIDE_ENCRYPTED = 317 Warning, "plain and encrypted servers in one upstream", "DESIGN 6",
+        "Where the encrypted server fails, or is slow, the same question goes to the plain one, for all to read.",
+        "servers = [\"tls://9.9.9.9#dns.quad9.net\", \"9.9.9.9\"]", "Give the upstream servers of one kind.";
 
     // H04: endpoints and zones
     UNKNOWN_ENDPOINT = 401 Error, "an endpoint that does not exist", "DESIGN 2",
@@ -325,7 +338,8 @@ codes! {
         "The text is cut, or is not what `az … -o json` prints.",
         "from = [\"notes.txt\"]", "Export again with `-o json`.";
     NOT_AZURE = 602 Error, "JSON without anything we know", "DESIGN 2",
-        "Neither a network interface, private endpoint, zone group, record set nor virtual network.",
+        "Neither a network interface, private endpoint, zone group, record set, virtual network, workspace, host pool, \
+         deployment output nor Terraform state; for `hubdns import azure` nor the export of a zone.",
         "from = [\"vm.json\"]", "Use `az network nic show` of the endpoint's interface.";
     PARTIAL = 603 Warning, "a page of a longer list", "DESIGN 2",
         "`nextLink` or `skip_token` is set: the rest is missing.",
@@ -351,6 +365,38 @@ codes! {
     WITHOUT_ENDPOINT = 610 Info, "imported names that belong to no endpoint", "DESIGN 2",
         "Record sets say nothing of the endpoint that made them, and no endpoint of these files has their names.",
         "from = [\"azure/record-sets.json\"]   # in [[endpoints]], alone", "Import the network interfaces too, or write an `[[endpoint]]` for them.";
+    OUTSIDE_SUBNET = 611 Warning, "an address outside the endpoint's subnet", "DESIGN 4",
+        "The files give an endpoint an address that its subnet does not have.",
+        "subnet 10.10.1.0/24, privateIPAddress 10.10.9.4", "The data are old or of another endpoint: export both again.";
+    NETWORK_IN_NO_VIEW = 612 Warning, "a virtual network, or part of one, in no view", "R7",
+        "Its clients get REFUSED.",
+        "az network vnet list: spoke-3, 10.30.0.0/16", "Add its prefixes to a view's `networks`, or join it with `--view` when importing.";
+    OTHER_DNS_SERVER = 613 Warning, "a virtual network that asks someone else", "R7",
+        "Its list of DNS servers names a server that is none of our listeners, or is empty: then Azure's own resolver is asked. \
+         Clients that try it leak around the views.",
+        "\"dnsServers\": [\"10.0.0.4\", \"168.63.129.16\"]", "Let every entry be one of ours; name a load balancer's address with `--dns-server`.";
+    NO_FEED = 614 Info, "discovery or connections private, feed public", "DESIGN 4",
+        "A view has a global or host-pool endpoint and no workspace endpoint.",
+        "a view of session hosts", "Nothing, if it is meant; else make and import the feed's endpoint.";
+    ACCESS_DENIED = 615 Warning, "a resource that denies the route a view takes", "DESIGN 4",
+        "The workspace or host pool has its public access disabled, and the view has no private endpoint of it. That shows as a failed logon, \
+         not as a DNS error.",
+        "\"publicNetworkAccess\": \"Disabled\"", "Give the view's networks a private endpoint, or allow public access.";
+    ENDPOINT_ELSEWHERE = 616 Info, "an endpoint that none of the files has", "DESIGN 2",
+        "A workspace or host pool names a private endpoint that was not exported: of another subscription, or new.",
+        "\"privateEndpointConnections\": [ … ]", "Export its network interface too, if clients of a view are to use it.";
+    NOT_CARRIED_OVER = 617 Info, "something that is not carried over", "DESIGN 2",
+        "The imported format has it, our file has not, or an importer does not read it.",
+        "rate_limit 100   # in a Corefile", "Look at each one: does anything rely on it?";
+    MEMBER_UNKNOWN = 618 Warning, "a `--view` member that fits no virtual network", "DESIGN 2",
+        "No virtual network of the files has this name or id.",
+        "--view clients=vnet-weu,vnet-x", "Check the name; networks are known by `az network vnet list` or by their endpoints.";
+    NOT_THIS_FORMAT = 619 Error, "not a configuration of this kind", "DESIGN 2",
+        "The file is empty, cut, or something else.",
+        "hubdns import unbound named.conf", "Name the right importer and file.";
+    BAD_STATEMENT = 620 Warning, "a statement that cannot be read", "DESIGN 2",
+        "An address, name or prefix in the imported configuration is malformed.",
+        "forward . 10.0.0", "Put it right in the source, or write it into the result by hand.";
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ pub mod manual;
 mod place;
 mod reader;
 pub mod render;
+pub mod sarif;
 pub mod schema;
 pub mod sections;
 mod settings;

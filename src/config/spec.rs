@@ -121,6 +121,8 @@ pub struct UpstreamSpec {
     pub max_qps: Option<Spanned<u32>>,
     /// 0x20.
     pub case: Spanned<CaseMode>,
+    /// A file of authorities for its encrypted servers.
+    pub ca: Option<Spanned<String>>,
     /// The key path of the table.
     pub path: String,
 }

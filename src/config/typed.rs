@@ -147,6 +147,7 @@ impl UpstreamSpec {
             max_in_flight: row.optional("max-in-flight").map(|cap| cap.map(small)),
             max_qps: row.optional("max-qps").map(|cap| cap.map(small)),
             case: row.setting("case")?,
+            ca: row.optional("ca"),
             path: row.path,
         })
     }

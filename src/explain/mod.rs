@@ -50,8 +50,8 @@ impl Question {
     }
 
     /// The client as a server sees it. The port is any that a client may have.
-    pub fn client(&self) -> Client {
-        Client::new(SocketAddr::new(self.client, 49_152), self.local, Transport::Udp)
+    pub fn client(&self, transport: Transport) -> Client {
+        Client::new(SocketAddr::new(self.client, 49_152), self.local, transport)
     }
 }
 
@@ -94,13 +94,6 @@ impl Explained {
             reply: Reply::read(octets),
         }
     }
-
-    /// Whether the answer has this address.
-    pub fn has_address(&self, address: IpAddr) -> bool {
-        let text = address.to_string();
-        let records = self.reply.iter().flat_map(|reply| &reply.answer);
-        records.filter(|record| matches!(&*record.rtype, "A" | "AAAA")).any(|record| record.data == text)
-    }
 }
 
 /// Explains a question by a snapshot alone; nothing is sent.
@@ -110,8 +103,15 @@ pub fn offline(snapshot: &Snapshot, question: &Question) -> Explained {
     let nothing = Cache::new(0, Limits::default());
     let mut trail = Trail::new(snapshot, question, &noted);
     let message = question.message();
-    let outcome =
-        answer(&message, &question.client(), snapshot, &nothing, Moment::from_millis(0), &mut out, &mut trail);
+    let outcome = answer(
+        &message,
+        &question.client(Transport::Udp),
+        snapshot,
+        &nothing,
+        Moment::from_millis(0),
+        &mut out,
+        &mut trail,
+    );
     let length = match outcome {
         Outcome::Reply(length) => length,
         Outcome::Discard(_) | Outcome::Need(..) => 0,

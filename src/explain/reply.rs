@@ -1,10 +1,13 @@
 //! A reply's octets as text: RCODE, flags, records and extended errors.
 
+use std::net::IpAddr;
+
 use hickory_proto::rr::{RData, Record as HickoryRecord};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
 use serde::Serialize;
 
 use crate::wire::{Header, Question, Record, RecordType, Records, flags, rcode, rtype, u16_at};
+use crate::zone::printable;
 
 /// The option code of an extended error (RFC 8914 §2).
 const OPTION_EDE: u16 = 15;
@@ -80,6 +83,19 @@ impl Reply {
     }
 }
 
+impl Reply {
+    /// The addresses of the answer.
+    pub fn addresses(&self) -> impl Iterator<Item = IpAddr> {
+        let records = self.answer.iter().filter(|own| matches!(&*own.rtype, "A" | "AAAA"));
+        records.filter_map(|own| own.data.parse().ok())
+    }
+
+    /// Whether the answer has this address.
+    pub fn has_address(&self, address: IpAddr) -> bool {
+        self.addresses().any(|own| own == address)
+    }
+}
+
 /// The records of a section, and where the next one begins.
 fn section(octets: &[u8], at: usize, count: u16) -> (Vec<RecordLine>, usize) {
     let mut records = Records::new(octets, at, count);
@@ -109,12 +125,6 @@ fn data(octets: &[u8], record: &Record) -> String {
         // Text from elsewhere must not disturb a terminal.
         Ok(known) => known.data.to_string().chars().flat_map(printable).collect(),
     }
-}
-
-fn printable(character: char) -> impl Iterator<Item = char> {
-    let escaped = character.is_control().then(|| character.escape_default());
-    let plain = escaped.is_none().then_some(character);
-    escaped.into_iter().flatten().chain(plain)
 }
 
 fn extended_errors(octets: &[u8], opt: &Record) -> Vec<ExtendedError> {

@@ -80,8 +80,9 @@ fn an_owned_name_names_view_prefix_endpoint_and_line() {
         assert!(text.contains(part), "{part} in {text}");
     }
     assert!(text.contains(&format!("{POOL}.rdbroker.privatelink.wvd.microsoft.com 10 IN A 10.0.1.7")), "{text}");
-    assert!(explained.has_address("10.0.1.7".parse().unwrap()));
-    assert!(!explained.has_address("10.0.1.8".parse().unwrap()));
+    let reply = explained.reply.unwrap();
+    assert!(reply.has_address("10.0.1.7".parse().unwrap()));
+    assert!(!reply.has_address("10.0.1.8".parse().unwrap()));
     assert_eq!(explained.asks, None);
 }
 

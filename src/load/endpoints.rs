@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::azure::{Named, Reader, place};
 use super::files::{self, Files};
 use super::names::{WRITTEN, name_of, origin_of, ttl_of};
 use super::services;
@@ -44,16 +45,29 @@ pub(super) struct RecordModel {
     pub(super) addresses: Vec<IpAddr>,
     /// Where it stands.
     pub(super) place: Place,
-    /// The key path or JSON pointer.
-    pub(super) key: String,
+    /// The key path of the table that it is written in; empty for an imported one.
+    table: Arc<str>,
     /// How far it is to be trusted.
     rank: u8,
     /// What said so.
     source: &'static str,
 }
 
+impl RecordModel {
+    /// The key path; empty for an imported record, whose findings get their JSON pointer later.
+    pub(super) fn key(&self) -> String {
+        let star = if self.wildcard { "*." } else { "" };
+        match &*self.table {
+            "" => String::new(),
+            table => format!("{table}.records.\"{star}{}\"", self.written),
+        }
+    }
+}
+
 /// The rank of a hand-written record, below all of Azure's.
 const WRITTEN_RANK: u8 = 9;
+/// How many addresses of a name a finding shows.
+const SHOWN: usize = 5;
 
 /// An endpoint before its names are paired.
 struct Draft {
@@ -68,15 +82,15 @@ struct Draft {
     records: Vec<RecordModel>,
 }
 
-/// Makes all endpoints of a spec.
+/// Makes all endpoints of a spec; also the texts that their data were read from.
 pub(super) fn build(
     spec: &Spec,
     clouds: &Clouds,
     files: &dyn Files,
     read: &mut Vec<PathBuf>,
     findings: &mut Vec<Finding>,
-) -> Vec<EndpointModel> {
-    let mut importer = Importer { files, read, findings, sources: Vec::new() };
+) -> (Vec<EndpointModel>, Vec<Arc<Source>>) {
+    let mut importer = Importer { reader: Reader { files, read, findings, sources: Vec::new() } };
     let mut drafts = Vec::new();
     for endpoint in &spec.endpoints {
         drafts.push(importer.one(endpoint));
@@ -84,26 +98,48 @@ pub(super) fn build(
     for (index, set) in spec.endpoint_sets.iter().enumerate() {
         importer.set(index, set, &mut drafts);
     }
-    drafts.into_iter().filter_map(|draft| finish(draft, clouds, findings)).collect()
+    let sources = importer.reader.sources;
+    (drafts.into_iter().filter_map(|draft| finish(draft, clouds, findings)).collect(), sources)
+}
+
+/// Makes one endpoint of Azure's under a name of the caller's.
+pub(super) fn import(
+    own: &azure::Endpoint,
+    name: &str,
+    sources: &[Arc<Source>],
+    clouds: &Clouds,
+    findings: &mut Vec<Finding>,
+) -> Option<EndpointModel> {
+    let mut records = Vec::new();
+    add_records(own, sources, &mut records, findings);
+    let draft = Draft {
+        name: Spanned::new(name.to_owned(), place(sources, &own.at)),
+        path: String::new(),
+        set: None,
+        kind: own.kind.map(kind_of),
+        resource: own.resource.clone(),
+        state: EndpointState::Private,
+        ttl: Duration::from_secs(10),
+        faulty: false,
+        records,
+    };
+    finish(draft, clouds, findings)
 }
 
 /// Reads the files of `from`.
 struct Importer<'i> {
-    files: &'i dyn Files,
-    read: &'i mut Vec<PathBuf>,
-    findings: &'i mut Vec<Finding>,
-    /// The texts that were read, as [`azure::At::text`] counts them.
-    sources: Vec<Arc<Source>>,
+    reader: Reader<'i>,
 }
 
 impl Importer<'_> {
     /// An `[[endpoint]]`.
     fn one(&mut self, spec: &EndpointSpec) -> Draft {
-        let mut records: Vec<RecordModel> = spec.records.iter().map(|record| written(record, &spec.path)).collect();
+        let table: Arc<str> = spec.path.as_str().into();
+        let mut records: Vec<RecordModel> = spec.records.iter().map(|record| written(record, &table)).collect();
         let key = format!("{}.from", spec.path);
-        let before = self.findings.len();
+        let before = self.reader.findings.len();
         let mut found = self.import(&spec.from, &key);
-        let failed = self.findings.get(before..).is_some_and(crate::config::has_errors);
+        let failed = self.reader.findings.get(before..).is_some_and(crate::config::has_errors);
         // record sets that no endpoint made belong to the one that is meant here
         if let Some(at) = found.iter().position(|own| own.name.is_empty())
             && found.len() > 1
@@ -115,18 +151,18 @@ impl Importer<'_> {
         }
         if let [_, other, ..] = &found[..] {
             let message = format!("the files hold {} endpoints, among them {:?}", found.len(), other.name);
-            let also = self.place(&other.at);
-            let place = spec.from.first().map_or(&spec.name.place, |from| &from.place);
-            self.findings.push(
-                Finding::new(&codes::SEVERAL_ENDPOINTS, place.clone(), &*key, message)
+            let also = place(&self.reader.sources, &other.at);
+            let named = spec.from.first().map_or(&spec.name.place, |from| &from.place);
+            self.reader.findings.push(
+                Finding::new(&codes::SEVERAL_ENDPOINTS, named.clone(), &*key, message)
                     .see(also, "this one")
                     .hint("use [[endpoints]] for lists"),
             );
         } else if found.is_empty() && !spec.from.is_empty() && !failed {
-            let place = spec.from.first().map_or(&spec.name.place, |from| &from.place);
+            let named = spec.from.first().map_or(&spec.name.place, |from| &from.place);
             let message = "the files hold no private endpoint".to_owned();
-            self.findings.push(
-                Finding::new(&codes::NO_ENDPOINT, place.clone(), &*key, message)
+            self.reader.findings.push(
+                Finding::new(&codes::NO_ENDPOINT, named.clone(), &*key, message)
                     .hint("export the endpoint's own interface: az network nic show --ids <id> -o json"),
             );
         }
@@ -135,7 +171,7 @@ impl Importer<'_> {
         if let Some(first) = found.into_iter().next() {
             kind = kind.or(first.kind.map(kind_of));
             resource = resource.or(first.resource.clone());
-            self.records(&first, &mut records);
+            add_records(&first, &self.reader.sources, &mut records, self.reader.findings);
         }
         Draft {
             name: spec.name.clone(),
@@ -159,7 +195,7 @@ impl Importer<'_> {
                 continue;
             }
             let mut records = Vec::new();
-            self.records(&own, &mut records);
+            add_records(&own, &self.reader.sources, &mut records, self.reader.findings);
             drafts.push(Draft {
                 name: Spanned::new(own.name.clone(), spec.place.clone()),
                 path: spec.path.clone(),
@@ -176,35 +212,14 @@ impl Importer<'_> {
 
     /// Everything that the patterns lead to; what several files say of one endpoint is joined.
     fn import(&mut self, patterns: &[Spanned<String>], key: &str) -> Vec<azure::Endpoint> {
-        let mut pool = azure::Pool::default();
+        let mut found = Vec::new();
         for pattern in patterns {
-            for path in files::expand(self.files, pattern, key, self.findings) {
-                for endpoint in self.document(&path, pattern, key) {
-                    pool.add(endpoint);
-                }
+            for path in files::expand(self.reader.files, pattern, key, self.reader.findings) {
+                let document = self.reader.document(&path, Named::In(&pattern.place, key));
+                found.extend(document.into_iter().flat_map(|document| document.endpoints));
             }
         }
-        let mut found = pool.into_endpoints();
-        found.retain(|own| {
-            if own.approved == Some(false) {
-                return false; // told by its note
-            }
-            if own.records.is_empty() {
-                let message = format!("private endpoint {:?} comes without names", own.name);
-                let finding = Finding::new(&codes::NO_NAMES, self.place(&own.at), own.at.pointer.clone(), message);
-                self.findings
-                    .push(finding.hint("import its network interface too: az network nic show --ids <id> -o json"));
-            }
-            true
-        });
-        settle(&mut found);
-        found
-    }
-
-    /// Where a value of a JSON text stands.
-    fn place(&self, at: &azure::At) -> Place {
-        let source = self.sources.get(at.text);
-        source.map_or_else(|| Place::at("", 1, 1), |source| source.place(at.span.clone()))
+        self.reader.join(found)
     }
 
     /// Record sets of a list that no endpoint of it has.
@@ -218,124 +233,48 @@ impl Importer<'_> {
                 more - 1
             ),
         };
-        self.findings.push(
-            Finding::new(&codes::WITHOUT_ENDPOINT, self.place(&first.at), first.at.pointer.clone(), message)
+        self.reader.findings.push(
+            Finding::new(&codes::WITHOUT_ENDPOINT, place(&self.reader.sources, &first.at), "", message)
                 .hint("give them an [[endpoint]] or [[zone]] of their own if clients need them"),
         );
     }
-
-    /// The endpoints of one file of JSON.
-    fn document(&mut self, path: &std::path::Path, pattern: &Spanned<String>, key: &str) -> Vec<azure::Endpoint> {
-        let text = match self.files.read(path, azure::LARGEST as u64) {
-            Ok(text) => text,
-            Err(error) => {
-                self.findings.push(files::unreadable(path, &error, &pattern.place, key));
-                return Vec::new();
-            }
-        };
-        if !self.read.iter().any(|own| own == path) {
-            self.read.push(path.to_owned());
-        }
-        let file = files::shown(path);
-        let mut document = match azure::read(&text) {
-            Ok(document) => document,
-            Err(azure::Error::Json { line, column, message }) => {
-                let place = Source::new(file, text).place_of(line, column);
-                self.findings
-                    .push(Finding::new(&codes::BAD_JSON, place, "", message).see(pattern.place.clone(), "named here"));
-                return Vec::new();
-            }
-            Err(error) => {
-                let row = match error {
-                    azure::Error::TooLarge { .. } => &codes::TOO_LARGE,
-                    _ => &codes::NOT_AZURE,
-                };
-                let message = format!("{}: {error}", path.display());
-                self.findings.push(Finding::new(row, pattern.place.clone(), key, message));
-                return Vec::new();
-            }
-        };
-        let number = self.sources.len();
-        self.sources.push(Source::new(file, text));
-        for endpoint in &mut document.endpoints {
-            endpoint.at.text = number;
-            endpoint.records.iter_mut().for_each(|record| record.at.text = number);
-        }
-        for mut note in document.notes {
-            let row = match note.kind {
-                azure::NoteKind::Partial => &codes::PARTIAL,
-                azure::NoteKind::NotApproved => &codes::NOT_APPROVED,
-                azure::NoteKind::BadValue => &codes::BAD_IMPORT_VALUE,
-                azure::NoteKind::NoNames => continue, // another file may have them
-            };
-            note.at.text = number;
-            let finding = Finding::new(row, self.place(&note.at), note.at.pointer, note.message);
-            self.findings.push(finding.see(pattern.place.clone(), "named here"));
-        }
-        document.endpoints
-    }
-
-    /// The records of an imported endpoint.
-    fn records(&mut self, endpoint: &azure::Endpoint, records: &mut Vec<RecordModel>) {
-        for record in &endpoint.records {
-            let place = self.place(&record.at);
-            match Pattern::parse(&record.fqdn) {
-                Ok(pattern) => records.push(RecordModel {
-                    written: name_of(&pattern.name),
-                    wildcard: pattern.wildcard,
-                    names: Vec::new(),
-                    addresses: record.addresses.clone(),
-                    place,
-                    key: record.at.pointer.clone(),
-                    rank: record.source as u8,
-                    source: record.source.label(),
-                }),
-                Err(fault) => {
-                    let key = record.at.pointer.clone();
-                    self.findings.push(Finding::new(&codes::BAD_IMPORT_VALUE, place, key, fault.message));
-                }
-            }
-        }
-    }
 }
 
-/// Gives record sets that no endpoint made to the endpoint that has their name by a better source: there they agree, or
-/// are told as overwritten. Names are compared without their private-link label.
-fn settle(found: &mut Vec<azure::Endpoint>) {
-    let Some(at) = found.iter().position(|own| own.name.is_empty()) else { return };
-    let plain = |fqdn: &str| {
-        let name = fqdn.trim_end_matches('.').to_ascii_lowercase();
-        name.replacen(".privatelink-global.", ".", 1).replacen(".privatelink.", ".", 1)
-    };
-    let mut owners = hashbrown::HashMap::new();
-    for (index, own) in found.iter().enumerate().filter(|(index, _)| *index != at) {
-        owners.extend(own.records.iter().map(|record| (plain(&record.fqdn), index)));
-    }
-    let Some(nameless) = found.get_mut(at) else { return };
-    let (owned, left) = std::mem::take(&mut nameless.records)
-        .into_iter()
-        .partition::<Vec<_>, _>(|record| owners.contains_key(&plain(&record.fqdn)));
-    nameless.records = left;
-    for record in owned {
-        let owner = owners.get(&plain(&record.fqdn)).and_then(|index| found.get_mut(*index));
-        if let Some(owner) = owner {
-            owner.records.push(record);
+/// The records of an imported endpoint.
+fn add_records(
+    endpoint: &azure::Endpoint,
+    sources: &[Arc<Source>],
+    records: &mut Vec<RecordModel>,
+    findings: &mut Vec<Finding>,
+) {
+    let table: Arc<str> = "".into();
+    for record in &endpoint.records {
+        let place = place(sources, &record.at);
+        match Pattern::parse(&record.fqdn) {
+            Ok(pattern) => records.push(RecordModel {
+                written: name_of(&pattern.name),
+                wildcard: pattern.wildcard,
+                names: Vec::new(),
+                addresses: record.addresses.clone(),
+                place,
+                table: Arc::clone(&table),
+                rank: record.source as u8,
+                source: record.source.label(),
+            }),
+            Err(fault) => findings.push(Finding::new(&codes::BAD_IMPORT_VALUE, place, "", fault.message)),
         }
-    }
-    if found.get(at).is_some_and(|nameless| nameless.records.is_empty()) {
-        found.remove(at);
     }
 }
 
 /// A record of the file.
-fn written((name, addresses): &crate::config::spec::RecordSpec, path: &str) -> RecordModel {
+fn written((name, addresses): &crate::config::spec::RecordSpec, table: &Arc<str>) -> RecordModel {
     RecordModel {
         written: name_of(&name.value.name),
         wildcard: name.value.wildcard,
         names: Vec::new(),
         addresses: addresses.iter().map(|address| address.value).collect(),
         place: name.place.clone(),
-        key: format!("{path}.records.\"{}\"", name.value),
+        table: Arc::clone(table),
         rank: WRITTEN_RANK,
         source: WRITTEN,
     }
@@ -453,7 +392,10 @@ fn join(mut records: Vec<RecordModel>, findings: &mut Vec<Finding>) -> Vec<Recor
         let same = own.addresses.iter().all(|address| record.addresses.contains(address))
             && record.addresses.iter().all(|address| own.addresses.contains(address));
         if !same {
-            let list = |addresses: &[IpAddr]| addresses.iter().map(IpAddr::to_string).collect::<Vec<_>>().join(", ");
+            let list = |addresses: &[IpAddr]| {
+                let more = if addresses.len() > SHOWN { ", …" } else { "" };
+                addresses.iter().take(SHOWN).map(IpAddr::to_string).collect::<Vec<_>>().join(", ") + more
+            };
             let row = if own.rank == record.rank { &codes::TWO_ADDRESS_SETS } else { &codes::SOURCES_DISAGREE };
             let message = format!(
                 "{}: {} says {}, {} says {}",
@@ -464,7 +406,7 @@ fn join(mut records: Vec<RecordModel>, findings: &mut Vec<Finding>) -> Vec<Recor
                 list(&record.addresses)
             );
             findings.push(
-                Finding::new(row, record.place.clone(), record.key.clone(), message)
+                Finding::new(row, record.place.clone(), record.key(), message)
                     .see(own.place.clone(), format!("{} is used", own.source)),
             );
         }

@@ -48,6 +48,8 @@ pub(super) trait Files {
     fn matching(&self, pattern: &str) -> Vec<PathBuf>;
     /// A path with all links followed; it must exist.
     fn real(&self, path: &Path) -> std::io::Result<PathBuf>;
+    /// The certificates that the system trusts, as PEM.
+    fn system_certificates(&self) -> Option<(PathBuf, Vec<u8>)>;
 }
 
 /// The file system.
@@ -86,6 +88,10 @@ impl Files for Disk {
     fn real(&self, path: &Path) -> std::io::Result<PathBuf> {
         path.canonicalize()
     }
+
+    fn system_certificates(&self) -> Option<(PathBuf, Vec<u8>)> {
+        super::upstreams::system_bundle()
+    }
 }
 
 /// Texts by name.
@@ -106,6 +112,43 @@ impl Files for Memory {
 
     fn real(&self, path: &Path) -> std::io::Result<PathBuf> {
         Ok(Path::new("/").join(path))
+    }
+
+    /// Texts say all there is to say: they may have one that goes by the system's usual path.
+    fn system_certificates(&self) -> Option<(PathBuf, Vec<u8>)> {
+        let path = PathBuf::from("etc/ssl/certs/ca-certificates.crt");
+        let text = self.0.get(&path)?;
+        Some((path, text.clone().into_bytes()))
+    }
+}
+
+/// Texts that stand in front of files.
+pub(super) struct Overlay<'f> {
+    /// The texts.
+    pub(super) texts: Memory,
+    /// Where all else is.
+    pub(super) below: &'f dyn Files,
+}
+
+impl Files for Overlay<'_> {
+    fn read(&self, path: &Path, most: u64) -> Result<String, ReadError> {
+        self.texts.read(path, most).or_else(|_| self.below.read(path, most))
+    }
+
+    fn matching(&self, pattern: &str) -> Vec<PathBuf> {
+        let mut found = self.texts.matching(pattern);
+        found.extend(self.below.matching(pattern));
+        found.sort();
+        found.dedup();
+        found
+    }
+
+    fn real(&self, path: &Path) -> std::io::Result<PathBuf> {
+        self.below.real(path)
+    }
+
+    fn system_certificates(&self) -> Option<(PathBuf, Vec<u8>)> {
+        self.below.system_certificates()
     }
 }
 

@@ -1,37 +1,44 @@
 //! Files → findings and the plan of a snapshot. The one way in: `serve`, `check`, `explain`, `diff`,
 //! `test`, `demo` and the reload all call it, so that they agree on what a file means.
 //!
-//! Everything is found in one pass: reading (`files`), endpoints and zones (`endpoints`, `zones`),
-//! inheritance and references (`extends`), views (`views`), DESIGN.md section 4 (`lints`).
+//! Everything is found in one pass: reading (`files`), upstreams, endpoints and zones (`upstreams`, `endpoints`,
+//! `zones`), inheritance and references (`extends`), views (`views`), DESIGN.md section 4 (`lints`).
 //! Nothing is half loaded: with an error there is no plan.
 
+mod azure;
 mod endpoints;
 mod expectations;
 mod extends;
 mod files;
+mod inventory;
 mod jail;
 mod lints;
 mod names;
 mod services;
+mod upstreams;
 mod views;
+mod vnets;
 mod zones;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::spec::{CaseMode, Policy, Spec, UpstreamSpec};
-use crate::config::value::{self, guid};
+use crate::config::spec::Spec;
+use crate::config::value::guid;
 use crate::config::{Config, Finding, codes, duplicate_names, has_errors, sort};
-use crate::upstream::{self, CaseMixing, Group};
 use crate::view::SnapshotPlan;
 use crate::zone::avd::{Cloud, Clouds, guid_of_label};
 pub use expectations::{Case, Expectations, Expected, Scripted, What, expectations, expectations_of_text};
 use extends::Tables;
 use files::{Disk, Files, Memory};
+pub use inventory::{Inventory, Origin, Settled, SettledRecord, ZoneData, ZoneFile, ZoneRecord, inventory};
+
+pub use vnets::check_vnets;
 
 /// The transports of upstreams that this program has.
-pub const TRANSPORTS: &[&str] = &["udp"];
+pub const TRANSPORTS: &[&str] =
+    if cfg!(feature = "doq") { &["udp", "tls", "https", "quic"] } else { &["udp", "tls", "https"] };
 
 /// The name that a single text goes by in findings unless the caller gives another.
 pub const TEXT_NAME: &str = "hubdns.toml";
@@ -77,6 +84,13 @@ pub struct Unreadable {
     pub message: String,
 }
 
+impl Unreadable {
+    /// The place of a finding about it.
+    pub fn place(&self) -> crate::config::Place {
+        crate::config::Place::at(files::shown(&self.path), 1, 1)
+    }
+}
+
 /// Loads a main file and everything that it refers to.
 ///
 /// # Errors
@@ -103,30 +117,59 @@ pub fn from_texts(texts: &[(&str, &str)]) -> Loaded {
     })
 }
 
+/// Loads a text as if it stood in the file at `path`; what it refers to is read from the disk. With `included` it is a
+/// file for `include`, and a main file that has nothing of its own but a listener and an upstream is put in front.
+pub fn text_at(path: &Path, text: &str, included: bool) -> Loaded {
+    let main = path.with_file_name(files::shown(path).rsplit('/').next().unwrap_or_default().to_owned() + ".main");
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let head = format!(
+        "version = 1\ninclude = [{:?}]\n[server]\nlisten = [\"127.0.0.1\"]\n[[upstream]]\nname = \"import\"\nservers = [\"127.0.0.2\"]\n",
+        glob::Pattern::escape(&name)
+    );
+    let mut texts = BTreeMap::from([(path.to_owned(), text.to_owned())]);
+    if included {
+        texts.insert(main.clone(), head);
+    }
+    let files = files::Overlay { texts: Memory(texts), below: &Disk };
+    load_with(&files, if included { &main } else { path }).unwrap_or_else(|_| Loaded {
+        config: None,
+        plan: None,
+        findings: Vec::new(),
+        files: Vec::new(),
+    })
+}
+
+/// The text of a file that is read for an importer, within the bound of Azure's files.
+///
+/// # Errors
+/// A finding that says why there is none.
+pub fn bounded_text(path: &Path) -> Result<String, Box<Finding>> {
+    Disk.read(path, crate::azure::LARGEST as u64).map_err(|error| {
+        let place = crate::config::Place::at(files::shown(path), 1, 1);
+        Box::new(files::unreadable(path, &error, &place, ""))
+    })
+}
+
 /// Loads by any source of files.
 fn load_with(files: &dyn Files, main: &Path) -> Result<Loaded, Unreadable> {
     let gathered =
         files::gather(files, main).map_err(|error| Unreadable { path: main.to_owned(), message: error.to_string() })?;
     let files::Gathered { spec, mut findings, files: mut read } = gathered;
     let clouds = clouds(&spec, &mut findings);
-    let endpoints = endpoints::build(&spec, &clouds, files, &mut read, &mut findings);
+    let groups = upstreams::build(&spec, files, &mut read, &mut findings);
+    let (endpoints, sources) = endpoints::build(&spec, &clouds, files, &mut read, &mut findings);
     let zones = zones::build(&spec, files, &mut read, &mut findings);
     unique_names(&spec, &endpoints, &zones, &mut findings);
     let tables = Tables::new(&spec, &endpoints, &zones);
     let flat = extends::flatten(&tables, &mut findings);
     let views = views::plan(&tables, &flat, &mut findings);
     lints::check(&lints::Input { tables: &tables, views: &flat, clouds: &clouds }, &mut findings);
+    azure::add_pointers(&sources, &mut findings);
     let names: Vec<Arc<str>> = read.iter().map(|path| files::shown(path)).collect();
     sort(&mut findings, &names.iter().map(|name| &**name).collect::<Vec<_>>());
     findings.dedup();
     let sound = !has_errors(&findings);
-    let plan = sound.then(|| SnapshotPlan {
-        generation: 0,
-        known: known(&spec),
-        groups: spec.upstreams.iter().map(group).collect(),
-        views,
-        clouds,
-    });
+    let plan = sound.then(|| SnapshotPlan { generation: 0, known: known(&spec), groups, views, clouds });
     let config = Config::from_spec(&spec).filter(|_| sound);
     Ok(Loaded { config, plan, findings, files: read })
 }
@@ -180,40 +223,6 @@ fn clouds(spec: &Spec, findings: &mut Vec<Finding>) -> Clouds {
 fn known(spec: &Spec) -> Vec<u128> {
     let guids = spec.known.iter().flat_map(|known| &known.guids);
     guids.filter_map(|own| guid_of_label(guid(&own.value).ok()?.as_bytes())).collect()
-}
-
-/// An upstream as the exchange has it.
-fn group(spec: &UpstreamSpec) -> Group {
-    Group {
-        name: spec.name.value.as_str().into(),
-        servers: spec.servers.iter().map(|own| server(&own.value)).collect(),
-        policy: match spec.policy.value {
-            Policy::Ordered => upstream::Policy::Ordered,
-            Policy::RoundRobin => upstream::Policy::RoundRobin,
-            Policy::Fastest => upstream::Policy::Fastest,
-            Policy::Race => upstream::Policy::Race,
-        },
-        timeout: spec.timeout.value,
-        max_in_flight: spec.max_in_flight.as_ref().map(|cap| cap.value),
-        max_qps: spec.max_qps.as_ref().map(|cap| cap.value),
-        case: match spec.case.value {
-            CaseMode::Auto => CaseMixing::Auto,
-            CaseMode::On => CaseMixing::On,
-            CaseMode::Off => CaseMixing::Off,
-        },
-    }
-}
-
-/// A server as the exchange has it.
-fn server(own: &value::Server) -> upstream::Server {
-    let text = |name: &crate::config::DnsName| -> Arc<str> { name.to_string().into() };
-    let transport = match &own.transport {
-        value::Transport::Plain => upstream::Transport::Plain,
-        value::Transport::Tls { name } => upstream::Transport::Tls(text(name)),
-        value::Transport::Https { name, path } => upstream::Transport::Https(text(name), path.as_str().into()),
-        value::Transport::Quic { name } => upstream::Transport::Quic(text(name)),
-    };
-    upstream::Server { address: own.address, transport }
 }
 
 /// The row of a code by its text (`H0102`), for tests and documents.

@@ -7,6 +7,7 @@ use crate::zone::{Missing, State};
 
 mod broken;
 mod imports;
+mod upstreams;
 mod zone_files;
 
 /// What every text begins with.
@@ -340,7 +341,8 @@ fn each_lint_has_its_code() {
         (upstream("servers = [\"168.63.129.16\"]\nmax-in-flight = 200"), "H0306"),
         (upstream("servers = [\"168.63.129.16\"]\nmax-qps = 1000"), "H0307"),
         (upstream("servers = [\"10.1.0.4\", \"10.1.0.4:53\"]"), "H0311"),
-        (upstream("servers = [\"tls://10.1.0.4#dns.example\"]"), "H0312"),
+        (upstream("servers = [\"tls://10.1.0.4#dns.example\"]"), "H0315"),
+        (upstream("servers = [\"10.1.0.4\"]\nca = \"ca.pem\""), "H0316"),
         (format!("[[upstream]]\nname = \"u\"\nservers = [\"10.1.0.4\"]\n{VIEW}upstream = \"azure\"\n"), "H0310"),
         (format!("[[upstream]]\nname = \"u\"\nservers = [\"10.1.0.4\"]\n{VIEW}upstream = \"azure\"\nforward = [{{ suffix = \"corp.example\", upstream = \"u\" }}]\n"), "H0309"),
         (format!("{VIEW}forward = [{{ suffix = \"a.example\", upstream = \"azure\" }}, {{ suffix = \"A.example\", upstream = \"azure\" }}]\n"), "H0308"),

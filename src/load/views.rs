@@ -192,7 +192,7 @@ fn two_address_sets(tables: &Tables<'_>, view: &FlatView<'_>, findings: &mut Vec
                     endpoint.name.value,
                 );
                 findings.push(
-                    Finding::new(row, record.place.clone(), record.key.clone(), message)
+                    Finding::new(row, record.place.clone(), record.key(), message)
                         .see(other.place.clone(), "the other addresses")
                         .see(view.spec.name.place.clone(), "the view")
                         .hint("endpoints that are isolated from each other belong into different views"),

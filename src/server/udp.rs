@@ -22,7 +22,7 @@ use crate::metrics::Counters;
 use crate::resolve::general::Shared;
 use crate::resolve::{Client, Outcome, Overdue, Scratch, Transport, contained, servfail};
 use crate::socket::{BATCH, Inbox, Outbox, Peer};
-use crate::upstream::{Asked, Exchanges, Finished, Group, Mailbox, Messages, Servers, Streams, Ticket, Waiter};
+use crate::upstream::{self, Asked, Exchanges, Finished, Group, Mailbox, Messages, Servers, Streams, Ticket, Waiter};
 use crate::view::{Route, Snapshot, Verdict};
 use crate::wire::{Ede, Failure, Header, Key, MAX_ALIASES, Moment, rcode, rtype};
 
@@ -373,10 +373,11 @@ impl Worker {
         self.warm_at = some.then(|| now.after(Duration::from_secs(1)));
     }
 
-    /// Sends every server a question that only we know; if it comes back, forwarders go round in a circle.
+    /// Sends every server a question that only we know; if it comes back, forwarders go round in a circle. We listen to
+    /// plain DNS alone, so no circle begins at an encrypted server.
     fn look_for_loops(&mut self, snapshot: &Snapshot, now: Moment) {
         for group in &snapshot.groups {
-            for server in &group.servers {
+            for server in group.servers.iter().filter(|server| server.transport == upstream::Transport::Plain) {
                 let alone = Arc::new(Group { servers: vec![server.clone()], ..Group::clone(group) });
                 let key = Key::new(alone.route_id(), self.shared.mark.as_ref(), rtype::HINFO, false, false);
                 if self.shared.pending.join(&key, Waiter::Nobody)

@@ -140,7 +140,7 @@ impl Default for Arrivals {
 }
 
 impl Arrivals {
-    /// Receives up to [`INCOMING`] datagrams without waiting, and returns how many.
+    /// Receives up to 32 datagrams without waiting, and returns how many.
     ///
     /// # Errors
     /// `WouldBlock` when there is none; else what the socket reports, an ICMP error among it.

@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::Peer;
 use crate::wire::RouteId;
 
 /// Azure's platform resolver: it drops past 200 pending queries and 1,000 a second.
@@ -16,12 +17,22 @@ const PLATFORM: IpAddr = IpAddr::V4(Ipv4Addr::new(168, 63, 129, 16));
 pub enum Transport {
     /// UDP, and TCP where an answer is truncated.
     Plain,
-    /// DNS over TLS with the name its certificate must have (RFC 7858).
-    Tls(Arc<str>),
-    /// DNS over HTTPS: host name and path (RFC 8484).
-    Https(Arc<str>, Arc<str>),
-    /// DNS over QUIC with the name its certificate must have (RFC 9250).
-    Quic(Arc<str>),
+    /// DNS over TLS (RFC 7858).
+    Tls(Peer),
+    /// DNS over HTTPS: whose name is the host's too, and the path (RFC 8484).
+    Https(Peer, Arc<str>),
+    /// DNS over QUIC (RFC 9250).
+    Quic(Peer),
+}
+
+impl Transport {
+    /// The other end of an encrypted connection.
+    pub fn peer(&self) -> Option<&Peer> {
+        match self {
+            Self::Plain => None,
+            Self::Tls(peer) | Self::Https(peer, _) | Self::Quic(peer) => Some(peer),
+        }
+    }
 }
 
 /// One server.
@@ -37,11 +48,11 @@ impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.transport {
             Transport::Plain => write!(f, "{}", self.address),
-            Transport::Tls(name) => write!(f, "tls://{}#{name}", self.address),
-            Transport::Https(host, path) => {
-                write!(f, "https://{host}:{}{path}#{}", self.address.port(), self.address.ip())
+            Transport::Tls(peer) => write!(f, "tls://{}#{}", self.address, peer.name),
+            Transport::Https(peer, path) => {
+                write!(f, "https://{}:{}{path}#{}", peer.name, self.address.port(), self.address.ip())
             }
-            Transport::Quic(name) => write!(f, "quic://{}#{name}", self.address),
+            Transport::Quic(peer) => write!(f, "quic://{}#{}", self.address, peer.name),
         }
     }
 }
@@ -90,16 +101,20 @@ pub struct Group {
 }
 
 impl Group {
-    /// What can change the bytes of its answers (R3): the set of servers. Neither its name nor its policy, timeouts or
-    /// order. Stable within a process and between equal builds.
+    /// What can change the bytes of its answers (R3): the set of servers, and whose word is taken for who they are.
+    /// Neither its name nor its policy, timeouts or order. Stable within a process and between equal builds.
     pub fn route_id(&self) -> RouteId {
-        let mut servers: Vec<&Server> = self.servers.iter().collect();
-        servers.sort_by_key(|server| server.to_string());
+        let trust = |server: &Server| server.transport.peer().map(|peer| *peer.trust.digest());
+        let mut servers: Vec<_> = self.servers.iter().map(|server| (server.to_string(), trust(server))).collect();
+        servers.sort_unstable();
         servers.dedup();
         // A fixed seed: the same servers keep their cached answers over a reload, and a saved cache over a restart.
         let mut hasher = Stable(0xcbf2_9ce4_8422_2325);
-        for server in servers {
-            server.to_string().hash(&mut hasher);
+        for (server, trust) in servers {
+            server.hash(&mut hasher);
+            if let Some(digest) = trust {
+                hasher.write(&digest);
+            }
         }
         RouteId(hasher.finish())
     }
@@ -141,6 +156,8 @@ impl Hasher for Stable {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::Trust;
+    use crate::upstream::encrypted::authority;
 
     fn group(name: &str, servers: &[&str]) -> Group {
         let server = |address: &&str| Server { address: address.parse().unwrap(), transport: Transport::Plain };
@@ -162,7 +179,16 @@ mod tests {
         two.policy = Policy::Race;
         assert_eq!(one.route_id(), two.route_id());
         assert_ne!(one.route_id(), group("one", &["127.0.0.1:53"]).route_id());
-        two.servers[0].transport = Transport::Tls("dns.example".into());
+        let tls = |authority: &str| {
+            let trust = Trust::from_pem(authority.as_bytes()).unwrap();
+            Transport::Tls(Peer::new("dns.example", trust).unwrap())
+        };
+        let (authority, other) = (authority(), authority());
+        two.servers[0].transport = tls(&authority);
         assert_ne!(one.route_id(), two.route_id());
+        let mut three = two.clone();
+        assert_eq!(two.route_id(), three.route_id());
+        three.servers[0].transport = tls(&other);
+        assert_ne!(two.route_id(), three.route_id(), "other authorities, another route");
     }
 }

@@ -2,10 +2,12 @@
 //!
 //! An exchange belongs to a [`crate::wire::Key`], never to a client or a view. [`Exchanges`] is one worker's share of
 //! them, driven by that worker's event loop: no task, no allocation and no lock but the one of [`Pending`] a query.
-//! What is not a datagram (TCP after a truncated reply) runs on tokio and comes back through a [`Mailbox`].
+//! What is not a datagram (TCP after a truncated reply, encrypted servers) runs on tokio and comes back through a
+//! [`Mailbox`].
 
 mod case;
 mod datagram;
+mod encrypted;
 mod exchange;
 mod group;
 mod judge;
@@ -14,6 +16,7 @@ mod pending;
 mod servers;
 mod stream;
 
+pub use encrypted::{Peer, Trust, TrustError};
 pub use exchange::{Asked, Exchanges, Finished, Messages};
 pub use group::{CaseMixing, Group, Policy, Server, Transport};
 pub use mailbox::Mailbox;

@@ -1,4 +1,5 @@
-//! TCP to upstream servers (RFC 7766): one connection a server, pipelined, reused, opened when first needed.
+//! Streams to upstream servers: TCP (RFC 7766), one connection a server, pipelined, reused, opened when first needed; for
+//! encrypted servers see [`super::encrypted`].
 //!
 //! Runs on tokio, off the workers; a worker hands over a question and gets the reply by the closure that it gave.
 
@@ -15,7 +16,8 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::Server;
+use super::encrypted::Encrypted;
+use super::group::{Server, Transport};
 
 /// Questions that wait for a connection's attention.
 const QUEUE: usize = 256;
@@ -53,15 +55,18 @@ struct Request {
 pub struct Streams {
     runtime: Handle,
     connections: Mutex<HashMap<SocketAddr, mpsc::Sender<Request>>>,
+    encrypted: Encrypted,
 }
 
 impl Streams {
     /// None yet; they run on `runtime`.
     pub fn new(runtime: Handle) -> Self {
-        Self { runtime, connections: Mutex::new(HashMap::new()) }
+        let encrypted = Encrypted::new(runtime.clone());
+        Self { runtime, connections: Mutex::new(HashMap::new()), encrypted }
     }
 
-    /// Asks a server; `done` is called once, from another thread, within `budget`.
+    /// Asks a server, a plain one over TCP and any other by its own transport; `done` is called once, within `budget`,
+    /// from another thread or, where there is no room, at once.
     pub fn ask(
         self: &Arc<Self>,
         server: &Server,
@@ -69,6 +74,9 @@ impl Streams {
         budget: Duration,
         done: impl FnOnce(io::Result<Vec<u8>>) + Send + 'static,
     ) {
+        if server.transport != Transport::Plain {
+            return self.encrypted.ask(server, &query, budget, done);
+        }
         let deadline = Instant::now() + budget;
         self.hand_over(server.address, Request { query, deadline, done: Box::new(done), again: false });
     }

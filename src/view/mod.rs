@@ -8,7 +8,9 @@ mod plan;
 mod select;
 mod snapshot;
 
-pub use changes::{Change, changes};
+pub use changes::{
+    Change, Changes, Fate, NameChange, RecordSet, Resource, Setting, Verb as ChangeVerb, ViewChange, changes,
+};
 pub use index::Union;
 pub use owned::{Blocked, Guarded, Special, Verdict, Why};
 pub use plan::{Forward, GuardMode, ListenerMatch, Pattern, SnapshotPlan, Unlisted, ViewPlan};

@@ -87,6 +87,11 @@ impl Prefixes {
         Self { four: Ranges::new(four, |last| last.checked_add(1)), six: Ranges::new(six, |last| last.checked_add(1)) }
     }
 
+    fn starts(&self) -> impl Iterator<Item = IpAddr> {
+        let four = self.four.starts.iter().map(|start| IpAddr::from(start.to_be_bytes()));
+        four.chain(self.six.starts.iter().map(|start| IpAddr::from(start.to_be_bytes())))
+    }
+
     fn find(&self, client: IpAddr) -> Option<Selected> {
         match client {
             IpAddr::V4(address) => self.four.find(address.to_bits()),
@@ -116,6 +121,11 @@ impl Selector {
         Self { bound: listeners.iter().map(of).collect(), any: Prefixes::new(unbound) }
     }
 
+    /// Where the choice may change: the first address of every stretch of addresses that are chosen for alike.
+    pub(super) fn starts(&self) -> impl Iterator<Item = IpAddr> {
+        self.bound.iter().map(|(_, prefixes)| prefixes).chain([&self.any]).flat_map(Prefixes::starts)
+    }
+
     /// The view of a client that sent to `local`. Both addresses are canonical: an IPv4 address mapped into IPv6 is
     /// IPv4 here.
     pub fn select(&self, client: IpAddr, local: SocketAddr) -> Option<Selected> {
@@ -131,7 +141,7 @@ impl Selector {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::view::{GuardMode, Unlisted};
+    use crate::view::{GuardMode, Snapshot, SnapshotPlan, Unlisted};
     use crate::zone::Origin;
 
     fn view(name: &str, networks: &[&str], listeners: &[&str]) -> ViewPlan {
@@ -195,5 +205,33 @@ mod tests {
         let at = |port| selector.select("10.10.0.1".parse().unwrap(), SocketAddr::from(([127, 0, 0, 1], port)));
         assert_eq!(at(5353).map(|selected| selected.view), Some(1));
         assert_eq!(at(53).map(|selected| selected.view), Some(0));
+    }
+
+    #[test]
+    fn a_client_is_found_for_every_view_that_has_one() {
+        let views = vec![
+            view("outer", &["10.0.0.0/8"], &[]),
+            view("inner", &["10.0.0.0/9"], &[]),
+            view("hidden", &["10.64.0.0/10"], &[]),
+            view("first", &["10.64.0.0/11"], &[]),
+            view("second", &["10.96.0.0/11"], &[]),
+            view("site", &[], &["127.0.0.1:5353"]),
+            view("one", &["192.0.2.255/32"], &[]),
+        ];
+        let snapshot = Snapshot::build(SnapshotPlan { views, ..SnapshotPlan::default() });
+        let listen = |_| SocketAddr::from(([127, 0, 0, 1], 53));
+        let found = |view| snapshot.client_of(view, listen).map(|(client, local)| (client.to_string(), local.port()));
+        for (view, client, port) in [
+            (0, "10.128.0.1", 53),
+            (1, "10.0.0.1", 53),
+            (3, "10.64.0.1", 53),
+            (4, "10.96.0.1", 53),
+            (5, "0.0.0.1", 5353),
+            (6, "192.0.2.255", 53),
+        ] {
+            assert_eq!(found(view), Some((client.to_owned(), port)));
+        }
+        assert_eq!(found(2), None, "other views take all of its clients");
+        assert_eq!(found(9), None);
     }
 }

@@ -11,7 +11,7 @@ use super::index::Union;
 use super::plan::{GuardMode, ListenerMatch, Pattern, Unlisted};
 use super::select::{Selected, Selector};
 use crate::upstream::Group;
-use crate::wire::{Name, RouteId, Template, WireName};
+use crate::wire::{Name, NameRef, RouteId, Template, WireName};
 use crate::zone::avd::{Clouds, Kind};
 use crate::zone::{Endpoint, Missing, Origin, Zone};
 
@@ -135,6 +135,24 @@ impl Snapshot {
         self.views.get(selected.view).map(|view| (view, selected))
     }
 
+    /// A client that has a view, and the address that it sends to; none where other views take all of its clients.
+    /// `listen` is the address that clients of a family send to where views do not say.
+    pub fn client_of(&self, view: usize, listen: impl Fn(IpAddr) -> SocketAddr) -> Option<(IpAddr, SocketAddr)> {
+        let listeners = &self.views.get(view)?.listeners;
+        let has = |client: IpAddr, local| self.selector.select(client, local).is_some_and(|own| own.view == view);
+        self.selector.starts().find_map(|start| {
+            // Where it can be, a host rather than the network itself.
+            [next(start), Some(start)].into_iter().flatten().find_map(|client| {
+                let own = listeners.iter().map(|listener| match listener {
+                    ListenerMatch::Address(address) => SocketAddr::new(*address, listen(*address).port()),
+                    ListenerMatch::Socket(socket) => *socket,
+                });
+                let mut locals = own.chain(listeners.is_empty().then(|| listen(client)));
+                locals.find(|local| has(client, *local)).map(|local| (client, local))
+            })
+        })
+    }
+
     /// The index that tells whether any view could shape an answer.
     pub fn union(&self) -> &Union {
         &self.union
@@ -151,7 +169,32 @@ impl Snapshot {
     }
 }
 
+/// The address behind one.
+fn next(address: IpAddr) -> Option<IpAddr> {
+    match address {
+        IpAddr::V4(address) => address.to_bits().checked_add(1).map(|bits| IpAddr::from(bits.to_be_bytes())),
+        IpAddr::V6(address) => address.to_bits().checked_add(1).map(|bits| IpAddr::from(bits.to_be_bytes())),
+    }
+}
+
 impl View {
+    /// Whether an address is in the view's private ranges.
+    pub fn is_private_address(&self, address: IpAddr) -> bool {
+        self.private_ranges.iter().any(|range| range.contains(&address))
+    }
+
+    /// The endpoint of the resource with a GUID, if one is here.
+    pub fn endpoint_of(&self, guid: u128) -> Option<&Arc<Endpoint>> {
+        let resource = self.guids.get(&guid)?;
+        let own = self.endpoints.iter().zip(&self.resource_of).find(|(_, of)| *of == resource);
+        own.map(|(endpoint, _)| endpoint)
+    }
+
+    /// The suffixes of its conditional routes.
+    pub fn forward_suffixes(&self) -> impl Iterator<Item = (NameRef<'_>, Route)> {
+        self.forwards.iter().map(|forward| (forward.suffix.as_ref(), forward.route))
+    }
+
     /// How long a client waits for an answer that this route brings (R27).
     pub fn deadline(&self, group: &Group) -> Duration {
         self.reply_within.unwrap_or_else(|| group.reply_within())

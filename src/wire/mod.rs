@@ -45,6 +45,7 @@ pub use raw::{End, Failure, RawAnswer, Step};
 pub use record::{Record, Records, name_at, skip_name};
 pub use template::Template;
 pub use ttl::{Age, Moment, Ttl};
+pub(crate) use types::layout;
 pub use types::{RecordType, rtype};
 
 /// Octets of a message header (RFC 1035 §4.1.1).

@@ -4,6 +4,8 @@
 //! the authority section the SOA of a negative answer and, with DO, the NSEC/NSEC3 and RRSIG that belong. So NS
 //! records, glue and records that nobody asked for never reach a client or the cache (RFC 2181 §5.4.1).
 
+use std::collections::HashSet;
+
 use super::encode::Writer;
 use super::raw::{End, RawAnswer, Step};
 use super::record::{Record, Records, name_at};
@@ -121,7 +123,7 @@ impl<'m> Parsed<'m> {
             }
             end = record.end;
         }
-        if record_needs_patch(self.message, &kept) {
+        if record_needs_patch(self.message, &kept) || self.has_twins(&kept) {
             return None;
         }
         let answer_end = end;
@@ -143,6 +145,19 @@ impl<'m> Parsed<'m> {
         }
         let finish = ended(data.is_some(), has_soa, &kept, self.rcode());
         Some(self.finish(self.message.get(..end)?.into(), answer_end, kept, finish, has_soa))
+    }
+
+    /// Whether a record stands twice among those behind the aliases.
+    fn has_twins(&self, kept: &Kept) -> bool {
+        let (at, ahead) = kept.steps.last().map_or((self.question.end, 0), |step| (usize::from(step.end), step.count));
+        let count = kept.answers.saturating_sub(ahead);
+        if count < 2 {
+            return false;
+        }
+        let records = Records::new(self.message, at, count).map_while(Result::ok);
+        let mut rdata: Vec<_> = records.map(|record| record.plain_rdata(self.message)).collect();
+        rdata.sort_unstable();
+        rdata.windows(2).any(|pair| pair.first() == pair.last())
     }
 
     /// Whether the target of the last alias is that of an earlier one.
@@ -264,7 +279,9 @@ impl<'m> Parsed<'m> {
     ) -> Result<(), Full> {
         let set = || entries.iter().filter(|entry| entry.record.rtype == kind && entry.owner == *owner);
         let least = set().map(|entry| entry.record.ttl()).min().unwrap_or(Ttl::ZERO);
-        for entry in set() {
+        // RFC 2181 §5: a record that is in the set already is left out.
+        let mut written = HashSet::new();
+        for entry in set().filter(|entry| written.insert(entry.record.plain_rdata(self.message))) {
             let (ttl_at, _) = writer.copy(self.message, &entry.record, least)?;
             kept.answer(ttl_at, least);
         }

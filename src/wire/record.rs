@@ -1,5 +1,7 @@
 //! Resource records where they stand in a message (RFC 1035 §4.1.3): offsets, never copies.
 
+use std::borrow::Cow;
+
 use super::types::{Part, layout};
 use super::{Error, Ttl, WireName, rtype, u16_at, u32_at};
 
@@ -62,6 +64,34 @@ impl Record {
     /// The RDATA's octets.
     pub fn rdata<'m>(&self, message: &'m [u8]) -> &'m [u8] {
         message.get(self.rdata_at..self.end).unwrap_or(&[])
+    }
+
+    /// The RDATA with names whole and in lower case, so that equal records have equal octets (RFC 2181 §5). Allocates
+    /// for types whose RDATA may hold compressed names alone.
+    pub fn plain_rdata<'m>(&self, message: &'m [u8]) -> Cow<'m, [u8]> {
+        let parts = layout(self.rtype);
+        if parts.is_empty() {
+            return Cow::Borrowed(self.rdata(message));
+        }
+        let (mut plain, mut at) = (Vec::new(), self.rdata_at);
+        for part in parts {
+            let end = match part {
+                Part::Octets(count) => at.saturating_add(*count),
+                Part::Text => at.saturating_add(1).saturating_add(usize::from(message.get(at).copied().unwrap_or(0))),
+                Part::Name => match WireName::read(message, at) {
+                    Ok((name, end)) => {
+                        plain.extend_from_slice(name.octets());
+                        at = end;
+                        continue;
+                    }
+                    Err(_) => self.end,
+                },
+                Part::Rest => self.end,
+            };
+            plain.extend_from_slice(message.get(at..end).unwrap_or(&[]));
+            at = end;
+        }
+        Cow::Owned(plain)
     }
 
     /// The type that an RRSIG covers (RFC 4034 §3.1.1); zero for any other record.

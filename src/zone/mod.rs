@@ -9,11 +9,13 @@ pub mod master;
 pub mod reverse;
 mod soa;
 mod store;
+mod text;
 
 pub(crate) use endpoint::address_of;
 pub use endpoint::{Endpoint, EndpointRecord, State};
 pub use soa::{negative_soa, synthetic_soa};
 pub use store::{Fault, Match, Missing, Node, Zone, ZoneBuilder};
+pub use text::{printable, rdata_text};
 
 use std::fmt;
 use std::sync::Arc;

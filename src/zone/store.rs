@@ -118,6 +118,11 @@ impl Zone {
         found.map_or(Match::Missing, Match::Wildcard)
     }
 
+    /// The name itself, without regard to wildcards.
+    pub fn node(&self, relative: &[u8]) -> Option<&Node> {
+        self.nodes.get(relative)
+    }
+
     /// All names with records: (relative name, node).
     pub fn nodes(&self) -> impl Iterator<Item = (&[u8], &Node)> {
         self.nodes.iter().map(|(relative, node)| (&**relative, node)).filter(|(_, node)| !node.is_empty())

@@ -38,8 +38,12 @@ fn exit_2_for_a_wrong_command_line() {
     }
     let (code, out, _) = run(&["--help"]);
     assert_eq!(code, 0);
-    for command in ["serve", "check", "explain", "demo"] {
-        assert!(out.contains(command), "{command}: {out}");
+    let (_, page, _) = run(&["man"]);
+    let (_, script, _) = run(&["completions", "bash"]);
+    for command in ["serve", "check", "explain", "demo", "diff", "doctor", "query", "test"] {
+        for text in [&out, &page, &script] {
+            assert!(text.contains(command), "{command}: {text}");
+        }
     }
     assert_eq!(run(&["--version"]).0, 0);
 }

@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The folders by floor, as `src/lib.rs` draws them; what lies directly in `src/`, `cli` and `demo` are the top.
+/// The folders by floor, as `src/lib.rs` draws them; `stub.rs` apart, what lies directly in `src/`, `cli`, `demo` and `doctor` are
+/// the top.
 const FLOORS: [&[&str]; 7] = [
     &["wire", "metrics", "socket", "config"],
-    &["zone", "cache", "azure", "upstream"],
+    &["zone", "cache", "azure", "stub", "upstream"],
     &["view"],
     &["load", "resolve"],
-    &["explain"],
+    &["explain", "import"],
     &["server", "admin"],
-    &["reload", "run", "cli", "main", "lib", "demo"],
+    &["reload", "run", "asker", "cli", "main", "lib", "demo", "doctor"],
 ];
 
 fn floors() -> BTreeMap<&'static str, usize> {

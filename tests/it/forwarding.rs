@@ -3,7 +3,7 @@
 use crate::harness::message::{Rr, kind, wire_name};
 use crate::harness::reply::rcode;
 use crate::harness::small::{Small, public};
-use crate::harness::{Query, Script, Seen, Setup, Transport, Upstream};
+use crate::harness::{Query, Script, Seen, Setup, Upstream};
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -78,22 +78,41 @@ fn r29_formerr_is_asked_again_without_opt() {
 }
 
 #[test]
-fn d_11b_a_silent_first_server_costs_little() {
+fn d_11b_a_silent_first_server_costs_the_first_few_and_is_taken_back() {
     let world = short().start_two(|_| Script::silence(), good);
-    let mut slow = 0;
+    let mut slow = Vec::new();
     for number in 0..50 {
         let begun = Instant::now();
-        let reply = world.spoke_a().ask(&format!("n{number}.public.example"), kind::A);
+        let name = format!("n{number}.public.example");
+        let reply = if number % 5 == 4 {
+            world.spoke_a().tcp(&Query::new(&name, kind::A))
+        } else {
+            world.spoke_a().ask(&name, kind::A)
+        };
         assert_eq!(reply.addresses().len(), 1);
-        let took = begun.elapsed();
-        assert!(took < Duration::from_millis(900), "query {number} took {took:?}");
-        slow += usize::from(took > Duration::from_millis(100));
+        if begun.elapsed() > Duration::from_millis(100) {
+            slow.push((number, begun.elapsed()));
+        }
     }
-    assert!(slow <= 8, "{slow} of 50 waited for the dead server");
+    assert!(slow.iter().all(|(number, _)| *number < 5), "all but the first few within 100 ms: {slow:?}");
+    assert!(slow.iter().all(|(_, took)| *took <= Duration::from_millis(300)), "{slow:?}");
+    // It lives again: it is tried beside the other, and has the questions once it has replied.
+    let before = world.u1.total();
+    world.u1.set(good);
+    let deadline = Instant::now() + Duration::from_secs(5);
+    for number in 0.. {
+        let (first, second) = (world.u1.total(), world.u2.total());
+        assert_eq!(world.spoke_a().ask(&format!("b{number}.public.example"), kind::A).addresses().len(), 1);
+        if world.u1.total() > first && world.u2.total() == second && first > before {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the first server is not taken back:\n{}", world.server.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 #[test]
-fn d_11b_a_server_that_comes_back_is_taken_back() {
+fn d_11b_a_server_whose_port_was_closed_is_taken_back() {
     // The first server's port is closed at first: connection refused, so the second one answers.
     let first = SocketAddr::from(([127, 0, 0, 1], crate::harness::port::free()));
     let second = Upstream::start(good);
@@ -137,7 +156,7 @@ fn d_12a_a_reply_to_another_question_is_ignored() {
 }
 
 #[test]
-fn s_12_bad_replies_before_the_good_one_are_waited_out() {
+fn r30_noise_before_the_good_reply_is_no_reason_to_ask_another_server() {
     let world = short().start_with(|seen| {
         let lie = || Script::records(vec![Rr::host(&seen.name, 300, "203.0.113.66")]);
         let mut other_type = seen.octets[12..12 + wire_name(&seen.name).len()].to_vec();
@@ -218,28 +237,6 @@ fn r24_an_answer_is_put_in_order() {
 }
 
 #[test]
-fn f_01_a_hanging_upstream_is_a_servfail_in_time() {
-    let world = short().start_with(|_| Script::silence());
-    let begun = Instant::now();
-    let reply = world.spoke_a().udp(&Query::new("n.public.example", kind::A).with_opt());
-    assert_eq!(reply.rcode(), rcode::SERVFAIL);
-    assert!(matches!(reply.ede(), Some(22 | 13)), "{:?}", reply.ede());
-    assert!(begun.elapsed() < Duration::from_millis(2300), "{:?}", begun.elapsed());
-    assert_eq!(world.spoke_a().ask("hp1.privatelink.avd.example", kind::A).addresses().len(), 1);
-}
-
-#[test]
-fn f_02_a_closed_port_is_a_servfail_at_once() {
-    let server = format!("127.0.0.1:{}", crate::harness::port::free());
-    let server = Setup::new(short().text(&[server])).start();
-    let begun = Instant::now();
-    let reply = server.client("127.0.10.9").udp(&Query::new("n.public.example", kind::A).with_opt());
-    assert_eq!(reply.rcode(), rcode::SERVFAIL);
-    assert!(matches!(reply.ede(), Some(23 | 13)), "{:?}", reply.ede());
-    assert!(begun.elapsed() < Duration::from_millis(1000), "{:?}", begun.elapsed());
-}
-
-#[test]
 fn r28_a_group_of_one_repeats_the_same_datagram() {
     let upstream = Upstream::start(|seen| if seen.earlier == 0 { Script::silence() } else { good(seen) });
     let server = Setup::new(Small::default().text(&[upstream.server()])).start();
@@ -283,26 +280,6 @@ fn r31_equal_questions_are_asked_once() {
     // The second server may be asked too while the first is slow (R28), but no server twice.
     let (first, second) = (world.u1.count("same.public.example"), world.u2.count("same.public.example"));
     assert!(first == 1 && second <= 1, "{first} and {second} queries");
-}
-
-#[test]
-fn f_07_a_tcp_side_that_fails_goes_to_the_other_server() {
-    let fails: [fn() -> Script; 2] =
-        [|| Script { close: true, ..Script::default() }, || Script { wrong_id: 9, ..Script::default() }];
-    for fail in fails {
-        let world = short().start_two(
-            move |seen| match seen.transport {
-                Transport::Udp => Script { tc: true, ..Script::default() },
-                Transport::Tcp => fail(),
-            },
-            good,
-        );
-        let begun = Instant::now();
-        let reply = world.spoke_a().ask("n.public.example", kind::A);
-        assert!(matches!(reply.rcode(), rcode::NOERROR | rcode::SERVFAIL), "{:?}", reply.message);
-        assert_eq!(reply.rcode() == rcode::NOERROR, !reply.addresses().is_empty());
-        assert!(begun.elapsed() < Duration::from_millis(2300), "{:?}", begun.elapsed());
-    }
 }
 
 #[test]

@@ -172,6 +172,9 @@ pub static UPSTREAM: Section = Section {
             "Queries a second per server address, over all groups. Azure's resolver drops past 1,000."),
         key!("case", Kind::Choice(&["auto", "on", "off"]), Value("\"auto\""),
             "Random letter case in questions (0x20) against forged replies."),
+        key!("ca", Kind::Path, Words("the system's bundle"), "\"dns-ca.pem\"",
+            "PEM file of the authorities that may have signed the certificates of its encrypted servers; none \
+             else is believed then."),
     ],
 };
 

@@ -368,8 +368,9 @@ pub fn server(text: &str) -> Result<Server, Fault> {
                     (host, port.ok_or_else(|| bad("the port is not a number"))?)
                 }
             };
-            if !path.bytes().all(|b| b.is_ascii_graphic()) {
-                return Err(bad("the path has a blank or a character outside ASCII"));
+            // RFC 3986 §3.3, and a query; questions are posted, so a template's variable has no place (RFC 8484 §4.1)
+            if !path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-._~%!$&'()*+,;=:@?".contains(&b)) {
+                return Err(bad("the path has a character that a URL's path cannot have, or a `{variable}`"));
             }
             let ip = bare_address(tail).map_err(|_| bad("after `#` stands the server's address"))?;
             Ok(Server {

@@ -35,7 +35,7 @@ pub(super) fn check(input: &Input<'_, '_>, findings: &mut Vec<Finding>) {
 
 /// A finding at a record.
 fn at(record: &RecordModel, row: &codes::CodeRow, message: String) -> Finding {
-    Finding::new(row, record.place.clone(), record.key.clone(), message)
+    Finding::new(row, record.place.clone(), record.key(), message)
 }
 
 /// Relay and STUN names are never owned.
@@ -76,28 +76,33 @@ pub(super) fn wide_wildcard(parent: NameRef<'_>, clouds: &Clouds) -> Option<(&'s
 
 /// Names against the suffixes of their kind.
 fn suffixes(endpoint: &EndpointModel, record: &RecordModel, clouds: &Clouds, findings: &mut Vec<Finding>) {
-    let kind = endpoint.built.kind;
-    let Some(avd) = clouds.classify(record.written.as_ref()) else {
-        let message = format!("{} is under no AVD suffix", record.written);
-        findings.push(
-            at(record, &codes::OUTSIDE_SUFFIXES, message).hint("other services' endpoints have kind = \"other\""),
-        );
-        return;
+    if let Some((row, message, hint)) = suffix_fault(endpoint.built.kind, record.written.as_ref(), clouds) {
+        findings.push(at(record, row, message).hint(hint));
+    }
+}
+
+/// What is wrong with a name of an AVD endpoint, and what to do about it.
+pub(in crate::load) fn suffix_fault(
+    kind: Kind,
+    name: NameRef<'_>,
+    clouds: &Clouds,
+) -> Option<(&'static codes::CodeRow, String, String)> {
+    let Some(avd) = clouds.classify(name) else {
+        let message = format!("{name} is under no AVD suffix");
+        return Some((&codes::OUTSIDE_SUFFIXES, message, "other services' endpoints have kind = \"other\"".to_owned()));
     };
     let one_zone = avd.cloud.private_link == avd.cloud.private_link_global;
     match avd.spelling {
         Spelling::PrivateLink if kind == Kind::Global && !one_zone => {
-            let message = format!("{} is a global endpoint's name under the plain private-link suffix", record.written);
-            findings.push(
-                at(record, &codes::GLOBAL_IN_FEED_ZONE, message)
-                    .hint(format!("global names live under {}", avd.cloud.private_link_global)),
-            );
+            let message = format!("{name} is a global endpoint's name under the plain private-link suffix");
+            let hint = format!("global names live under {}", avd.cloud.private_link_global);
+            Some((&codes::GLOBAL_IN_FEED_ZONE, message, hint))
         }
         Spelling::PrivateLinkGlobal if kind != Kind::Global && !one_zone => {
-            let message = format!("{} is under the global suffix, its endpoint is a {kind}", record.written);
-            findings.push(at(record, &codes::KIND_AND_SUFFIX, message));
+            let message = format!("{name} is under the global suffix, its endpoint is a {kind}");
+            Some((&codes::KIND_AND_SUFFIX, message, "check the endpoint's kind".to_owned()))
         }
-        _ => {}
+        _ => None,
     }
 }
 

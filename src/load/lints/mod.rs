@@ -1,7 +1,7 @@
 //! DESIGN.md section 4: one function a lint, each with its code. A new lint is a function in one of
 //! these files and a line in its `check`.
 
-mod endpoints;
+pub(super) mod endpoints;
 mod networks;
 mod upstreams;
 mod views;

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 
 use super::Input;
 use crate::config::spec::UpstreamSpec;
-use crate::config::value::Transport;
+use crate::config::value::{Server, Transport};
 use crate::config::{Finding, Place, Spanned, codes};
 use crate::load::views::{ranges_of, upstream_of};
 
@@ -21,6 +21,8 @@ pub(super) fn check(input: &Input<'_, '_>, findings: &mut Vec<Finding>) {
         own_listener(input, upstream, findings);
         server_twice(upstream, findings);
         transport_built(upstream, findings);
+        ca_unused(upstream, findings);
+        plain_beside_encrypted(upstream, findings);
     }
     unused(input, findings);
     no_reverse(input, findings);
@@ -141,9 +143,33 @@ fn transport_built(upstream: &UpstreamSpec, findings: &mut Vec<Finding>) {
             let key = format!("{}.servers[{index}]", upstream.path);
             findings.push(
                 Finding::new(&codes::TRANSPORT_NOT_BUILT, server.place.clone(), key, message)
-                    .hint("plain DNS is `ip[:port]`"),
+                    .hint("build it with `--features doq`, or use `tls://ip#name` or `https://name/path#ip`"),
             );
         }
+    }
+}
+
+/// Authorities that check nothing.
+fn ca_unused(upstream: &UpstreamSpec, findings: &mut Vec<Finding>) {
+    if let Some(ca) = upstream.ca.as_ref().filter(|_| !upstream.encrypted()) {
+        let message = format!("no server of upstream {:?} is encrypted", upstream.name.value);
+        let key = format!("{}.ca", upstream.path);
+        findings.push(Finding::new(&codes::CA_UNUSED, ca.place.clone(), key, message));
+    }
+}
+
+/// A question that fails encrypted would go out in plain.
+fn plain_beside_encrypted(upstream: &UpstreamSpec, findings: &mut Vec<Finding>) {
+    let is_plain = |server: &&Spanned<Server>| server.value.transport == Transport::Plain;
+    let encrypted = upstream.servers.iter().find(|server| !is_plain(server));
+    let plain = upstream.servers.iter().enumerate().find(|(_, server)| is_plain(server));
+    if let (Some(encrypted), Some((index, plain))) = (encrypted, plain) {
+        let message = format!("what {} leaves unanswered is asked of {} in plain", encrypted.value, plain.value);
+        let key = format!("{}.servers[{index}]", upstream.path);
+        findings.push(
+            Finding::new(&codes::PLAIN_BESIDE_ENCRYPTED, plain.place.clone(), key, message)
+                .see(encrypted.place.clone(), "encrypted"),
+        );
     }
 }
 

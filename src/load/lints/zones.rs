@@ -6,41 +6,13 @@ use hashbrown::HashSet;
 
 use super::Input;
 use super::endpoints::{UNFOLD, folded, is_avd, is_relay, wide_wildcard};
+use crate::azure::needs::{self, Need};
 use crate::config::{Finding, Place, codes};
 use crate::load::services;
 use crate::load::views::{ranges_of, strict_here};
 use crate::load::zones::{ZoneModel, known_name};
 use crate::wire::{Name, rtype};
 use crate::zone::{Match, Missing, Node};
-
-/// Names that session hosts and clients need and that are never private (DOMAIN.md 6.1); `*.` marks
-/// those of which only the parent is known.
-static NEEDED: &[&str] = &[
-    "login.microsoftonline.com",
-    "login.windows.net",
-    "*.prod.warm.ingest.monitor.core.windows.net",
-    "gcs.prod.monitoring.core.windows.net",
-    "catalogartifact.azureedge.net",
-    "mrsglobalsteus2prod.blob.core.windows.net",
-    "wvdportalstorageblob.blob.core.windows.net",
-    "azkms.core.windows.net",
-    "oneocsp.microsoft.com",
-    "www.microsoft.com",
-    "*.events.data.microsoft.com",
-    "www.msftconnecttest.com",
-    "*.prod.do.dsp.mp.microsoft.com",
-    "*.sfx.ms",
-    "*.digicert.com",
-    "*.azure-dns.com",
-    "*.azure-dns.net",
-    "*.servicebus.windows.net",
-    "go.microsoft.com",
-    "aka.ms",
-    "learn.microsoft.com",
-    "privacy.microsoft.com",
-    "query.prod.cms.rt.microsoft.com",
-    "world.relay.avd.microsoft.com",
-];
 
 /// Runs them.
 pub(super) fn check(input: &Input<'_, '_>, findings: &mut Vec<Finding>) {
@@ -107,7 +79,7 @@ fn over_avd(input: &Input<'_, '_>, zone: &ZoneModel, place: &Place, findings: &m
 
 /// A strict zone that hides names which AVD needs.
 fn hides_needed(zone: &ZoneModel, place: &Place, findings: &mut Vec<Finding>) {
-    let hidden: Vec<String> = NEEDED.iter().filter_map(|needed| hidden_name(zone, needed)).collect();
+    let hidden: Vec<String> = needs::AZURE.iter().filter_map(|need| hidden_name(zone, need)).collect();
     if hidden.is_empty() {
         return;
     }
@@ -119,8 +91,8 @@ fn hides_needed(zone: &ZoneModel, place: &Place, findings: &mut Vec<Finding>) {
 }
 
 /// The spelling of a needed name that the zone denies.
-fn hidden_name(zone: &ZoneModel, needed: &str) -> Option<String> {
-    let (wildcard, text) = needed.strip_prefix("*.").map_or((false, needed), |rest| (true, rest));
+fn hidden_name(zone: &ZoneModel, need: &Need) -> Option<String> {
+    let (wildcard, text) = need.parent().map_or((false, need.name), |parent| (true, parent));
     let other = if wildcard { services::private_of(text).map(str::to_owned) } else { services::other_spelling(text) };
     [Some(text.to_owned()), other].into_iter().flatten().find_map(|text| {
         let name: Name = known_name(&text);

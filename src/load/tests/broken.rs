@@ -260,7 +260,7 @@ fn b_05_each_broken_entry_of_a_zone_file_is_told_with_its_line() {
         "x SOA a b 1 2 3 4",
         "x SOA a b x 2 3 4 5",
         "x WKS 1",
-        "x TYPE65280 \\# 1 00",
+        "x TYPE65280 \\# 2 00",
         "x",
         "x 5",
         "x 5 IN",

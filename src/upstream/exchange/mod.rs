@@ -289,9 +289,14 @@ impl<T: Send + 'static> Exchanges<T> {
                     (judged, _) => judged,
                 }
             }
-            Err(_) => {
-                exchange.failure = Failure::Network;
-                if is_usual && !attempt.silent {
+            Err(error) => {
+                exchange.failure = match error.kind() {
+                    io::ErrorKind::TimedOut => Failure::Silent,
+                    // A queue of ours is full, which says nothing of the server.
+                    io::ErrorKind::WouldBlock => Failure::Capped,
+                    _ => Failure::Network,
+                };
+                if is_usual && !attempt.silent && error.kind() != io::ErrorKind::WouldBlock {
                     exchange.was_silent(&state, &attempt, now);
                 }
                 return self.go_on(registry, reply.slot, now);

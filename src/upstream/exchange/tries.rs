@@ -17,8 +17,8 @@ use crate::upstream::stream::StreamReply;
 use crate::upstream::{Messages, PAYLOAD_OCTETS};
 use crate::wire::{Failure, HEADER_OCTETS, Key, Moment, upstream_query};
 
-/// Streams wait longer than datagrams for their first reply: a connection costs round trips of its own.
-const STREAM_PATIENCE: Duration = Duration::from_millis(400);
+/// A stream waits at least this long: a new connection costs round trips of its own.
+const STREAM_PATIENCE: Duration = Duration::from_millis(200);
 
 /// How a try was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +60,7 @@ impl Exchange {
         let patience = self.states[attempt.server].patience();
         match attempt.via {
             Via::Datagram(_) => patience,
-            Via::Stream => (2 * patience).max(STREAM_PATIENCE),
+            Via::Stream => patience.max(STREAM_PATIENCE),
         }
     }
 

@@ -91,6 +91,22 @@ fn r24_a_message_in_order_is_kept_as_it_is() {
 }
 
 #[test]
+fn a_record_that_stands_twice_is_kept_once() {
+    let twice = [("a.example", 1, 60, a(1)), ("a.example", 1, 60, a(2)), ("a.example", 1, 60, a(1))];
+    let raw = RawAnswer::from_upstream(&message("a.example", 1, 0, &twice, &[], &[]), &key("a.example", 1, false));
+    assert_eq!(kept(&raw.unwrap()), ["a.example A 60"; 2]);
+    // The same exchange in other letters and behind a pointer.
+    let exchange = |host: &[u8]| [&[0, 10], host].concat();
+    let twice =
+        [("a.example", 15, 60, exchange(b"\x04MAIL\xc0\x0e")), ("a.example", 15, 60, exchange(&name("mail.example")))];
+    let raw = RawAnswer::from_upstream(&message("a.example", 15, 0, &twice, &[], &[]), &key("a.example", 15, false));
+    assert_eq!(kept(&raw.unwrap()), ["a.example MX 60"]);
+    let behind = [("a.example", 5, 300, name("b.example")), ("b.example", 1, 60, a(1)), ("b.example", 1, 60, a(1))];
+    let raw = RawAnswer::from_upstream(&message("a.example", 1, 0, &behind, &[], &[]), &key("a.example", 1, false));
+    assert_eq!(kept(&raw.unwrap()), ["a.example CNAME 300", "b.example A 60"]);
+}
+
+#[test]
 fn r24_d_12b_the_chain_is_put_in_order_and_the_rest_dropped() {
     let answers = [
         ("bank.example", 1, 60, a(66)),

@@ -8,7 +8,7 @@ use hickory_proto::serialize::txt::Parser;
 
 use super::split::Token;
 use super::{shorten, ttl};
-use crate::wire::{WireName, rtype};
+use crate::wire::{RecordType, WireName, layout, rtype};
 
 /// Reads a name as the file means it.
 type ReadName<'r> = &'r dyn Fn(&Token<'_>) -> Result<WireName, String>;
@@ -16,6 +16,12 @@ type ReadName<'r> = &'r dyn Fn(&Token<'_>) -> Result<WireName, String>;
 /// Type and RDATA, names in it whole and uncompressed.
 pub(super) fn read(kind: &str, tokens: &[Token<'_>], name: ReadName<'_>) -> Result<(u16, Vec<u8>), String> {
     let kind = kind.to_ascii_uppercase();
+    if let [mark, rest @ ..] = tokens
+        && !mark.quoted
+        && mark.text == "\\#"
+    {
+        return generic(&kind, rest);
+    }
     let fields = Fields { kind: &kind, tokens };
     match &*kind {
         "A" => {
@@ -126,6 +132,33 @@ fn unescape(text: &str) -> Result<Vec<u8>, String> {
         octets.push(u8::try_from(number).map_err(|_| wrong())?);
     }
     Ok(octets)
+}
+
+/// RFC 3597 §5: the count of octets and their hexadecimal digits, for a type by name or as `TYPE123`. Types whose RDATA
+/// holds names are taken in their own form alone, since the digits could hide a compressed one.
+fn generic(kind: &str, tokens: &[Token<'_>]) -> Result<(u16, Vec<u8>), String> {
+    let bad = || format!("{} after \\# is not a count of octets and that many in hexadecimal digits", shorten(kind));
+    let RecordType(rtype) = kind.parse().map_err(|()| format!("type {} is not taken", shorten(kind)))?;
+    let [count, digits @ ..] = tokens else { return Err(bad()) };
+    let count: usize = count.text.parse::<u16>().map_err(|_| bad())?.into();
+    let mut rdata = Vec::with_capacity(count);
+    let mut digits = digits.iter().flat_map(|token| token.text.chars()).map(|digit| digit.to_digit(16));
+    while let Some(high) = digits.next() {
+        let (Some(high), Some(Some(low))) = (high, digits.next()) else { return Err(bad()) };
+        rdata.push(u8::try_from(high << 4 | low).map_err(|_| bad())?);
+    }
+    let is_data = !matches!(rtype, 0 | rtype::OPT | 128..=255);
+    let has_names = rtype == rtype::DNAME || !layout(rtype).is_empty();
+    let fits = match rtype {
+        rtype::A => rdata.len() == 4,
+        rtype::AAAA => rdata.len() == 16,
+        _ => true,
+    };
+    match () {
+        () if rdata.len() != count || !fits => Err(bad()),
+        () if !is_data || has_names => Err(format!("{kind} is not taken in the form of \\#")),
+        () => Ok((rtype, rdata)),
+    }
 }
 
 /// Any other type that hickory's parser reads. Names in it must be absolute.

@@ -102,7 +102,35 @@ fn other_types_are_read_by_hickory() {
     assert_eq!(parsed.entries[0].rtype, 257);
     assert_eq!(&*parsed.entries[0].rdata, b"\x00\x05issueca.example");
     assert_eq!(faults("a DNAME b.example.\n").len(), 1);
-    assert_eq!(faults("a TYPE65280 \\# 1 00\n").len(), 1);
+}
+
+#[test]
+fn rfc_3597_unknown_types_are_octets_in_hexadecimal() {
+    let text = "a TYPE65280 \\# 4 c0 0c00FF\na TYPE1 \\# 4 0a000004\na TXT \\# 2 0161\na TYPE65281 \\# 0\n";
+    let parsed = parse(text, Some(&apex()));
+    assert_eq!(parsed.faults, []);
+    let all: Vec<_> = parsed.entries.iter().map(|entry| (entry.rtype, entry.rdata.to_vec())).collect();
+    let wanted = [(65_280, vec![0xc0, 0x0c, 0, 0xff]), (1, vec![10, 0, 0, 4]), (16, vec![1, b'a']), (65_281, vec![])];
+    assert_eq!(all, wanted);
+    for entry in [
+        "a TYPE65280 \\#",
+        "a TYPE65280 \\# x",
+        "a TYPE65280 \\# 2 00",
+        "a TYPE65280 \\# 1 0",
+        "a TYPE65280 \\# 1 0g",
+        "a TYPE65280 00",
+        "a TYPE65280 \"\\#\" 1 00",
+        "a TYPE0 \\# 1 00",
+        "a OPT \\# 1 00",
+        "a TYPE255 \\# 1 00",
+        "a DNAME \\# 1 00",
+        "a CNAME \\# 2 c000",
+        "a A \\# 3 0a0000",
+        "a AAAA \\# 4 0a000004",
+        "a WHAT \\# 1 00",
+    ] {
+        assert_eq!(faults(&format!("{entry}\n")).len(), 1, "{entry}");
+    }
 }
 
 #[test]

@@ -1,10 +1,14 @@
-//! A scripted upstream: UDP and TCP on one loopback port, a thread each. What it answers is a function of the
-//! question; it can wait, stay silent, lie, cut, refuse, and close or hold a TCP connection. It keeps every query.
+//! A scripted upstream: UDP and TCP on one loopback port, a thread each, and one for replies that wait. What it answers
+//! is a function of the question; it can wait, stay silent, lie, cut, refuse, and close or hold a TCP connection. It
+//! keeps every query.
 
 use super::message::{Opt, Rr, presentation};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -36,7 +40,7 @@ impl Seen {
     }
 
     /// The octets of the question section.
-    fn question(&self) -> &[u8] {
+    pub(crate) fn question(&self) -> &[u8] {
         let (_, length) = presentation(&self.octets[12..]);
         &self.octets[12..12 + length + 4]
     }
@@ -74,6 +78,8 @@ pub(crate) struct Script {
     pub(crate) silent: bool,
     /// Over TCP: the connection is closed instead of answered.
     pub(crate) close: bool,
+    /// Over TCP: the connection is closed behind the reply.
+    pub(crate) close_after: bool,
     /// Added to the id of the reply.
     pub(crate) wrong_id: u16,
     /// The question section of the reply, where it is not the query's.
@@ -84,6 +90,8 @@ pub(crate) struct Script {
     pub(crate) garbage: Option<Vec<u8>>,
     /// Sent as it is even where it exceeds the query's UDP size.
     pub(crate) oversized: bool,
+    /// So many octets of the reply are sent; over TCP the frame says how many it would be.
+    pub(crate) cut: Option<usize>,
     /// Replies sent before this one.
     pub(crate) before: Vec<Script>,
 }
@@ -103,11 +111,13 @@ impl Default for Script {
             delay: Duration::ZERO,
             silent: false,
             close: false,
+            close_after: false,
             wrong_id: 0,
             question: None,
             questions: 1,
             garbage: None,
             oversized: false,
+            cut: None,
             before: Vec::new(),
         }
     }
@@ -192,10 +202,17 @@ impl Script {
 /// What answers: called on the upstream's threads.
 type Answer = dyn Fn(&Seen) -> Script + Send + Sync;
 
+/// Every query, and how many came for a name and type.
+#[derive(Default)]
+struct Log {
+    seen: Vec<Seen>,
+    counts: HashMap<(String, u16), usize>,
+}
+
 /// What the upstream's threads and its owner share.
 struct Shared {
     answer: Mutex<Arc<Answer>>,
-    seen: Mutex<Vec<Seen>>,
+    log: Mutex<Log>,
     changed: Condvar,
     stopped: AtomicBool,
 }
@@ -217,7 +234,7 @@ impl Upstream {
             let udp = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).expect("a UDP port");
             let address = udp.local_addr().expect("an address");
             if let Ok(tcp) = TcpListener::bind(address) {
-                return Self::run(address, udp, tcp, Arc::new(answer));
+                return Self::run(address, udp, Some(tcp), Arc::new(answer));
             }
         }
         panic!("no port that is free over UDP and TCP");
@@ -227,23 +244,33 @@ impl Upstream {
     pub(crate) fn start_at(address: SocketAddr, answer: impl Fn(&Seen) -> Script + Send + Sync + 'static) -> Self {
         let udp = UdpSocket::bind(address).expect("the UDP port is free");
         let tcp = TcpListener::bind(address).expect("the TCP port is free");
-        Self::run(address, udp, tcp, Arc::new(answer))
+        Self::run(address, udp, Some(tcp), Arc::new(answer))
     }
 
-    fn run(address: SocketAddr, udp: UdpSocket, tcp: TcpListener, answer: Arc<Answer>) -> Self {
+    /// Starts over UDP alone, on a port that is free over TCP too: it is closed, or a test's own.
+    pub(crate) fn start_without_tcp(answer: impl Fn(&Seen) -> Script + Send + Sync + 'static) -> Self {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, super::port::free()));
+        let udp = UdpSocket::bind(address).expect("the UDP port is free");
+        Self::run(address, udp, None, Arc::new(answer))
+    }
+
+    fn run(address: SocketAddr, udp: UdpSocket, tcp: Option<TcpListener>, answer: Arc<Answer>) -> Self {
         let shared = Arc::new(Shared {
             answer: Mutex::new(answer),
-            seen: Mutex::default(),
+            log: Mutex::default(),
             changed: Condvar::new(),
             stopped: AtomicBool::new(false),
         });
         udp.set_read_timeout(Some(TICK)).expect("a read timeout");
         let datagrams = Arc::clone(&shared);
         let streams = Arc::clone(&shared);
-        let threads = vec![
-            std::thread::spawn(move || serve_datagrams(&udp, &datagrams)),
-            std::thread::spawn(move || serve_streams(&tcp, &streams)),
+        let late = udp.try_clone().expect("a second descriptor");
+        let (later, waiting) = channel();
+        let mut threads = vec![
+            std::thread::spawn(move || serve_datagrams(&udp, &datagrams, &later)),
+            std::thread::spawn(move || send_later(&late, &waiting)),
         ];
+        threads.extend(tcp.map(|tcp| std::thread::spawn(move || serve_streams(&tcp, &streams))));
         Self { address, shared, threads }
     }
 
@@ -254,17 +281,17 @@ impl Upstream {
 
     /// Every query so far.
     pub(crate) fn seen(&self) -> Vec<Seen> {
-        lock(&self.shared.seen).clone()
+        lock(&self.shared.log).seen.clone()
     }
 
     /// How many queries came for a name, any type.
     pub(crate) fn count(&self, name: &str) -> usize {
-        lock(&self.shared.seen).iter().filter(|seen| seen.name == name).count()
+        lock(&self.shared.log).seen.iter().filter(|seen| seen.name == name).count()
     }
 
     /// How many queries came in all.
     pub(crate) fn total(&self) -> usize {
-        lock(&self.shared.seen).len()
+        lock(&self.shared.log).seen.len()
     }
 
     /// Waits until a query for a name has come in, `count` times in all.
@@ -273,11 +300,11 @@ impl Upstream {
     /// When that takes longer than 10 s.
     pub(crate) fn wait_for(&self, name: &str, count: usize) {
         let deadline = Instant::now() + Duration::from_secs(10);
-        let mut seen = lock(&self.shared.seen);
-        while seen.iter().filter(|one| one.name == name).count() < count {
+        let mut log = lock(&self.shared.log);
+        while log.seen.iter().filter(|one| one.name == name).count() < count {
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "the upstream was not asked {count} times for {name}: {seen:?}");
-            seen = self.shared.changed.wait_timeout(seen, left).unwrap_or_else(PoisonError::into_inner).0;
+            assert!(!left.is_zero(), "the upstream was not asked {count} times for {name}: {:?}", log.seen);
+            log = self.shared.changed.wait_timeout(log, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -316,12 +343,15 @@ fn take(shared: &Shared, octets: &[u8], from: SocketAddr, transport: Transport) 
     octets.get(12 + length + 4 - 1)?;
     let mut seen = Seen { name, kind, transport, from, octets: octets.to_vec(), earlier: 0 };
     if is_mark(&seen) {
-        return Some((seen, Script::nxdomain("")));
+        // Nobody waits for it, and a script that is dead or stands at a door must not seem to live.
+        return Some((seen, Script::silence()));
     }
     {
-        let mut log = lock(&shared.seen);
-        seen.earlier = log.iter().filter(|one| one.name == seen.name && one.kind == seen.kind).count();
-        log.push(seen.clone());
+        let mut log = lock(&shared.log);
+        let count = log.counts.entry((seen.name.clone(), kind)).or_default();
+        seen.earlier = *count;
+        *count += 1;
+        log.seen.push(seen.clone());
     }
     shared.changed.notify_all();
     let answer = Arc::clone(&lock(&shared.answer));
@@ -335,25 +365,43 @@ pub(crate) fn is_mark(seen: &Seen) -> bool {
     seen.kind == 13 && seen.name.split('.').count() == 2 && seen.name.split('.').all(is_drawn)
 }
 
-fn serve_datagrams(socket: &UdpSocket, shared: &Shared) {
+/// A reply that waits: when it leaves, what number it has, its octets and whom it is for.
+type Late = Reverse<(Instant, usize, Vec<u8>, SocketAddr)>;
+
+fn serve_datagrams(socket: &UdpSocket, shared: &Shared, later: &Sender<Late>) {
     let mut octets = [0; 65535];
+    let mut number = 0;
     while !shared.stopped.load(Ordering::Acquire) {
         let Ok((length, from)) = socket.recv_from(&mut octets) else { continue };
         let Some((seen, script)) = take(shared, &octets[..length], from, Transport::Udp) else { continue };
-        let replies: Vec<_> =
-            script.before.iter().chain([&script]).filter(|one| !one.silent).map(|one| one.encode(&seen)).collect();
-        let Some((last, before)) = replies.split_last() else { continue };
-        for reply in before {
-            let _ = socket.send_to(reply, from);
+        for one in script.before.iter().chain([&script]).filter(|one| !one.silent) {
+            let mut reply = one.encode(&seen);
+            reply.truncate(one.cut.unwrap_or(usize::MAX));
+            if one.delay.is_zero() {
+                let _ = socket.send_to(&reply, from);
+            } else {
+                number += 1;
+                let _ = later.send(Reverse((Instant::now() + one.delay, number, reply, from)));
+            }
         }
-        if script.delay.is_zero() {
-            let _ = socket.send_to(last, from);
-        } else if let Ok(socket) = socket.try_clone() {
-            let (last, delay) = (last.clone(), script.delay);
-            std::thread::spawn(move || {
-                std::thread::sleep(delay);
-                let _ = socket.send_to(&last, from);
-            });
+    }
+}
+
+/// Sends each reply when its time has come, until nobody is left to make one.
+fn send_later(socket: &UdpSocket, coming: &Receiver<Late>) {
+    let mut waiting = BinaryHeap::new();
+    loop {
+        let now = Instant::now();
+        while waiting.peek().is_some_and(|Reverse((due, ..)): &Late| *due <= now)
+            && let Some(Reverse((_, _, reply, to))) = waiting.pop()
+        {
+            let _ = socket.send_to(&reply, to);
+        }
+        let next = waiting.peek().map(|Reverse((due, ..))| due.saturating_duration_since(now));
+        match coming.recv_timeout(next.unwrap_or(TICK)) {
+            Ok(late) => waiting.push(late),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return,
         }
     }
 }
@@ -388,11 +436,15 @@ fn serve_stream(mut stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
             return stream.shutdown(Shutdown::Both);
         }
         std::thread::sleep(script.delay);
-        for reply in script.before.iter().chain([&script]).filter(|one| !one.silent) {
-            let reply = reply.encode(&seen);
+        for one in script.before.iter().chain([&script]).filter(|one| !one.silent) {
+            let reply = one.encode(&seen);
             let mut framed = u16::try_from(reply.len()).expect("a reply fits a frame").to_be_bytes().to_vec();
             framed.extend(reply);
+            framed.truncate(one.cut.map_or(usize::MAX, |cut| 2 + cut));
             stream.write_all(&framed)?;
+        }
+        if script.close_after {
+            return stream.shutdown(Shutdown::Both);
         }
     }
 }

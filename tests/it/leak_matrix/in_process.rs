@@ -3,7 +3,7 @@
 use super::world::{
     CUT, Cell, DEPTHS, MODES, NETS, PUBLIC, STALE, TYPES, Tally, guarded, guarded_by, public, query, text,
 };
-use crate::harness::message::{kind, presentation};
+use crate::harness::message::presentation;
 use crate::harness::{Query, Reply, Script, Seen, Transport};
 use hubdns::cache::{Cache, Limits};
 use hubdns::resolve::{self, Event, MAX_OCTETS, MAX_UDP_OCTETS, Observer, Outcome, Scratch};

@@ -22,17 +22,17 @@ impl<'a> Choices<'a> {
         Self { numbers, at: 0 }
     }
 
-    fn below(&mut self, bound: usize) -> usize {
+    pub(crate) fn below(&mut self, bound: usize) -> usize {
         let number = self.numbers.get(self.at).copied().unwrap_or(0);
         self.at += 1;
         usize::from(number) % bound.max(1)
     }
 
-    fn one_in(&mut self, chances: usize) -> bool {
+    pub(crate) fn one_in(&mut self, chances: usize) -> bool {
         self.below(chances) == chances - 1
     }
 
-    fn pick<'b, T: ?Sized>(&mut self, of: &[&'b T]) -> &'b T {
+    pub(crate) fn pick<'b, T: ?Sized>(&mut self, of: &[&'b T]) -> &'b T {
         of[self.below(of.len())]
     }
 }
@@ -421,7 +421,12 @@ pub(crate) fn query(choices: &mut Choices<'_>, world: &World) -> Query {
     ];
     let kind =
         if qname.ends_with("arpa") && !choices.one_in(3) { kind::PTR } else { kinds[choices.below(kinds.len())] };
-    let spelling = if choices.one_in(4) { mixed(&qname) } else { qname };
+    dressed(choices, &qname, kind)
+}
+
+/// A question as some client sends it: letters in either case, with or without OPT, flags as they fall.
+pub(crate) fn dressed(choices: &mut Choices<'_>, qname: &str, kind: u16) -> Query {
+    let spelling = if choices.one_in(4) { mixed(qname) } else { qname.to_owned() };
     debug_assert!(depth(&spelling) < 40);
     let mut query = Query::new(&spelling, kind);
     if choices.one_in(2) {

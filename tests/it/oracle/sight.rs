@@ -210,7 +210,7 @@ impl<'a> Sight<'a> {
     }
 
     /// The longest `forward` suffix.
-    fn route(&self, name: &str) -> Option<(&str, usize)> {
+    pub(crate) fn route(&self, name: &str) -> Option<(&str, usize)> {
         let matching = self.view.forward.iter().filter(|(suffix, _)| is_within(name, suffix));
         matching.max_by_key(|(suffix, _)| depth(suffix)).map(|(suffix, upstream)| (suffix.as_str(), *upstream))
     }
@@ -295,7 +295,7 @@ impl<'a> Sight<'a> {
     }
 
     /// Reverse names of the view's addresses with the names that may stand for them (R17).
-    fn reversed(&self) -> Vec<(String, String)> {
+    pub(crate) fn reversed(&self) -> Vec<(String, String)> {
         let mut found = Vec::new();
         for endpoint in self.endpoints() {
             for (name, addresses) in &endpoint.records {

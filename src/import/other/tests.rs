@@ -1,0 +1,1 @@
+//! Texts that are no more than odd: what they come to.
