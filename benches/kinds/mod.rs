@@ -1,10 +1,13 @@
 //! The kinds of answers that the benches of the core ask for: one configuration, one cache, one query each.
 
+use std::cell::RefCell;
+use std::sync::Arc;
+
 use hubdns::cache::{Cache, Limits};
 use hubdns::load;
-use hubdns::metrics::Counters;
+use hubdns::metrics::{Board, Carrier, Counters, Tally};
 use hubdns::resolve::{Client, Outcome, Silence, Transport, answer, contained};
-use hubdns::server::Audit;
+use hubdns::server::{Audit, count_reply};
 use hubdns::view::Snapshot;
 use hubdns::wire::{Key, Moment, RawAnswer, WireName};
 
@@ -76,7 +79,9 @@ const NOW: Moment = Moment::from_millis(2_000);
 pub(crate) struct World {
     snapshot: Snapshot,
     cache: Cache,
-    counters: Counters,
+    counters: Arc<Counters>,
+    board: Board,
+    tally: RefCell<Tally>,
 }
 
 impl World {
@@ -93,7 +98,9 @@ impl World {
             let key = Key::new(route.id, WireName::from_presentation(name).unwrap().as_ref(), 1, false, false);
             cache.insert(&key, RawAnswer::from_upstream(&message, &key).unwrap(), Moment::from_millis(1_000));
         }
-        Self { snapshot, cache, counters: Counters::default() }
+        let board = Board::default();
+        let (counters, tally) = board.event_loop();
+        Self { snapshot, cache, counters, board, tally: RefCell::new(tally) }
     }
 
     /// A query of a kind.
@@ -112,7 +119,9 @@ impl World {
         self.counters.queries.increment();
         let mut audit = Audit::new(&self.counters, client, &self.snapshot, NOW, 0);
         let outcome = contained(message, client, &self.snapshot, &self.cache, NOW, out, &mut audit);
-        if let Outcome::Reply(_) = outcome {
+        if let Outcome::Reply(length) = outcome {
+            let (tally, reply) = (&mut *self.tally.borrow_mut(), out.get(..length).unwrap_or(&[]));
+            count_reply((tally, &self.board), &self.snapshot, Carrier::Udp, &audit.seen, message, reply);
             self.counters.replies.increment();
         }
         outcome

@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::metrics::Counters;
+use crate::metrics::{Counters, Process, Source};
 use crate::resolve::{Client, Event, Observer};
 use crate::view::{Blocked, Route, Snapshot, Verdict};
 use crate::wire::{Key, Moment, NameRef};
+use crate::zone::avd::Kind;
 
 /// Audit lines a second of one kind; the rest is counted and said with the next line.
 const LINES_PER_SECOND: u64 = 20;
@@ -37,13 +38,52 @@ impl Rate {
 static WITHHELD: Rate = Rate { second: AtomicU64::new(0), lines: AtomicU64::new(0), skipped: AtomicU64::new(0) };
 static FOREIGN: Rate = Rate { second: AtomicU64::new(0), lines: AtomicU64::new(0), skipped: AtomicU64::new(0) };
 
+/// What a pass showed of its query, for the counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen {
+    /// The view's place in the snapshot; the highest number is none.
+    pub(super) view: usize,
+    /// Octets of QNAME; 0 where it came to no verdict.
+    pub(super) qname_octets: usize,
+    pub(super) process: Process,
+    pub(super) source: Source,
+    pub(super) withheld: u16,
+    pub(super) watched: u16,
+    pub(super) foreign: u16,
+}
+
+impl Seen {
+    /// Nothing yet.
+    pub(super) const NOTHING: Self = Self {
+        view: usize::MAX,
+        qname_octets: 0,
+        process: Process::Other,
+        source: Source::Local,
+        withheld: 0,
+        watched: 0,
+        foreign: 0,
+    };
+
+    /// The same with another source.
+    pub(super) fn by(self, source: Source) -> Self {
+        Self { source, ..self }
+    }
+
+    /// The same in the view that the client has in another snapshot.
+    pub(super) fn in_view_of(self, snapshot: &Snapshot, client: &Client) -> Self {
+        let view = snapshot.select(client.address(), client.local()).map_or(usize::MAX, |(_, selected)| selected.view);
+        Self { view, ..self }
+    }
+}
+
 /// Observes one pass of one answer.
 pub struct Audit<'a> {
     counters: &'a Counters,
     client: &'a Client,
     snapshot: &'a Snapshot,
     now: Moment,
-    view: usize,
+    /// What it showed so far.
+    pub seen: Seen,
     /// Verdicts that this pass told, and how many of its first ones earlier passes told.
     pub(super) verdicts: u16,
     known: u16,
@@ -54,11 +94,11 @@ pub struct Audit<'a> {
 impl<'a> Audit<'a> {
     /// `known` is how many verdicts earlier passes over the same query told, up to a raw answer that it needed.
     pub fn new(counters: &'a Counters, client: &'a Client, snapshot: &'a Snapshot, now: Moment, known: u16) -> Self {
-        Self { counters, client, snapshot, now, view: usize::MAX, verdicts: 0, known, refresh: None }
+        Self { counters, client, snapshot, now, seen: Seen::NOTHING, verdicts: 0, known, refresh: None }
     }
 
     fn view(&self) -> &str {
-        self.snapshot.views.get(self.view).map_or("", |view| &view.name)
+        self.snapshot.views.get(self.seen.view).map_or("", |view| &view.name)
     }
 }
 
@@ -66,8 +106,9 @@ impl Observer for Audit<'_> {
     #[inline]
     fn note(&mut self, event: Event<'_>) {
         match event {
-            Event::View(_, selected) => self.view = selected.view,
+            Event::View(_, selected) => self.seen.view = selected.view,
             Event::Verdict(name, verdict) => {
+                self.told(name, verdict);
                 self.verdicts = self.verdicts.saturating_add(1);
                 match verdict {
                     _ if self.verdicts <= self.known => {}
@@ -77,12 +118,21 @@ impl Observer for Audit<'_> {
                 }
             }
             Event::Raw(key, held, route) => {
-                if !held.fresh && held.entry.take_refresh(self.now) {
-                    self.refresh = Some((*key, route));
+                if held.fresh {
+                    self.came_from(Source::Upstream);
+                } else {
+                    self.counters.hits.increment();
+                    self.came_from(Source::Cache);
+                    if held.entry.take_refresh(self.now) {
+                        self.refresh = Some((*key, route));
+                    }
                 }
             }
             Event::Cut(_) => {}
-            Event::Stale(..) => self.counters.stale.increment(),
+            Event::Stale(..) => {
+                self.came_from(Source::Stale);
+                self.counters.stale.increment();
+            }
             Event::Need(..) => self.counters.misses.increment(),
             Event::NoView => self.counters.no_view.increment(),
             Event::Malformed(_) => self.counters.malformed.increment(),
@@ -98,9 +148,43 @@ impl Observer for Audit<'_> {
 }
 
 impl Audit<'_> {
+    /// A part of the answer came from there.
+    #[inline]
+    fn came_from(&mut self, source: Source) {
+        self.seen.source = self.seen.source.max(source);
+    }
+
+    /// What a name of the chain says of the query.
+    #[inline]
+    fn told(&mut self, name: NameRef<'_>, verdict: &Verdict<'_>) {
+        let is_first = self.seen.qname_octets == 0;
+        match verdict {
+            // An alias that ends at an endpoint tells what QNAME did not.
+            Verdict::Endpoint { endpoint, .. } if is_first || self.seen.process == Process::Other => {
+                self.seen.process = process_of(endpoint.kind);
+            }
+            Verdict::Forward { .. } if is_first && self.snapshot.clouds.may_hold(name) => {
+                self.seen.process = process_by_name(self.snapshot, name);
+            }
+            Verdict::Blocked(_) => self.blocked(name),
+            _ => {}
+        }
+        if is_first {
+            self.seen.qname_octets = name.octets().len();
+        }
+    }
+
+    #[cold]
+    fn blocked(&mut self, name: NameRef<'_>) {
+        self.came_from(Source::Policy);
+        if self.seen.process == Process::Other {
+            self.seen.process = process_by_name(self.snapshot, name);
+        }
+    }
+
     #[cold]
     fn foreign(&mut self, name: NameRef<'_>, fate: &str) {
-        self.counters.avd_foreign.increment();
+        self.seen.foreign = self.seen.foreign.saturating_add(1);
         if let Some(skipped) = FOREIGN.take(self.now) {
             tracing::info!(
                 action = "foreign", view = self.view(), client = %self.client.address(), name = %name, fate, skipped,
@@ -112,9 +196,10 @@ impl Audit<'_> {
     #[cold]
     fn withheld(&mut self, name: NameRef<'_>, address: Option<std::net::IpAddr>, watch: bool) {
         if watch {
-            self.counters.guard_watched.increment()
+            self.seen.watched = self.seen.watched.saturating_add(1);
         } else {
-            self.counters.guard_withheld.increment()
+            self.seen.withheld = self.seen.withheld.saturating_add(1);
+            self.came_from(Source::Policy);
         }
         if let Some(skipped) = WITHHELD.take(self.now) {
             let address = address.map(|address| address.to_string());
@@ -123,5 +208,28 @@ impl Audit<'_> {
                 "an address that the view does not hold for a guarded name"
             );
         }
+    }
+}
+
+/// The process that an endpoint carries.
+fn process_of(kind: Kind) -> Process {
+    match kind {
+        Kind::Global => Process::Discovery,
+        Kind::Workspace => Process::Feed,
+        Kind::HostPool => Process::Connection,
+        Kind::Other => Process::Other,
+    }
+}
+
+/// The process of an AVD name without a record here, as far as its labels tell: web front ends with a GUID serve the
+/// feed first.
+#[cold]
+fn process_by_name(snapshot: &Snapshot, name: NameRef<'_>) -> Process {
+    let Some(avd) = snapshot.clouds.classify(name) else { return Process::Other };
+    match snapshot.clouds.kind_by_name(name) {
+        Some(kind) => process_of(kind),
+        None if avd.guid.is_some() => Process::Feed,
+        None if name.labels().next().is_some_and(|label| label == b"rdweb") => Process::Discovery,
+        None => Process::Other,
     }
 }
