@@ -87,6 +87,9 @@ struct AzureArguments {
     /// The kind of endpoints whose data do not tell it
     #[arg(long, value_enum)]
     kind: Option<KindArgument>,
+    /// Leave the views to another file
+    #[arg(long, conflicts_with = "check")]
+    no_views: bool,
     /// Write nothing; compare with this configuration and exit with 5 where it is not as Azure has it
     #[arg(long, value_name = "CONFIG", conflicts_with_all = ["output", "included", "listen", "upstream", "partial"])]
     check: Option<PathBuf>,
@@ -126,6 +129,7 @@ impl Common {
             listen: self.listen.clone(),
             upstream: self.upstream.clone(),
             partial: self.partial,
+            no_views: false,
         }
     }
 }
@@ -144,7 +148,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 
 fn other(format: Format, own: &OtherArguments) -> anyhow::Result<Exit> {
     let (tables, findings) = import::other::read(format, &own.file, &own.common.options());
-    finish(&own.common, tables, findings)
+    finish(&own.common, &own.common.options(), tables, findings)
 }
 
 fn azure(own: &AzureArguments) -> anyhow::Result<Exit> {
@@ -154,12 +158,12 @@ fn azure(own: &AzureArguments) -> anyhow::Result<Exit> {
         kind: own.kind.map(Kind::from),
         output: own.common.output.clone(),
         compared: own.check.is_some(),
-        options: own.common.options(),
+        options: Options { no_views: own.no_views, ..own.common.options() },
     };
     let (tables, findings) = import::azure::read(&request);
     match &own.check {
         Some(config) => compare(config, tables, findings, own.common.json),
-        None => finish(&own.common, tables, findings),
+        None => finish(&own.common, &request.options, tables, findings),
     }
 }
 
@@ -219,9 +223,9 @@ fn difference(own: &Difference) -> Value {
 }
 
 /// Writes the result and tells what was found.
-fn finish(common: &Common, tables: Tables, findings: Vec<Finding>) -> anyhow::Result<Exit> {
+fn finish(common: &Common, options: &Options, tables: Tables, findings: Vec<Finding>) -> anyhow::Result<Exit> {
     let path = common.output.clone().unwrap_or_else(|| PathBuf::from("import.toml"));
-    let (made, findings) = import::finish(tables, findings, &path, &common.options());
+    let (made, findings) = import::finish(tables, findings, &path, options);
     let exit = exit_of(made.is_some(), &findings);
     if let (Some((_, written)), Some(output)) = (&made, &common.output) {
         replace(output, &written.text)?;

@@ -32,6 +32,8 @@ pub struct Options {
     pub upstream: Vec<SocketAddr>,
     /// Write what can be used where something cannot.
     pub partial: bool,
+    /// Leave the views to another file.
+    pub no_views: bool,
 }
 
 /// Azure's resolver, the same in every virtual network.
@@ -71,7 +73,7 @@ pub fn finish(
                 mark_partial(&mut tables);
             }
             let made = write(&tables);
-            let judged = verify::verify(&made, path, options.included);
+            let judged = verify::verify(&made, path, options);
             let refused: HashSet<String> = judged
                 .iter()
                 .filter(|finding| finding.severity == Severity::Error)

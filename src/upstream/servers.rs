@@ -31,6 +31,8 @@ const LAST_SERVER: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_secs(3_600);
 /// How long a first try waits while nothing was measured, or in doubt (R28).
 const UNMEASURED: Duration = Duration::from_millis(200);
+/// Tenths of a second that are counted: those that any second may touch, and no fewer than a power of two.
+const TENTHS: usize = 16;
 /// Counts of open questions by parent name; two names may share one.
 const PARENTS: usize = 512;
 
@@ -79,8 +81,8 @@ pub struct ServerState {
     in_flight: AtomicU32,
     /// Open questions by parent name.
     parents: Box<[AtomicU16]>,
-    /// The second in the upper half, the questions sent in it in the lower.
-    turns: AtomicU64,
+    /// Questions sent, by tenths of a second: which tenth in the upper half, how many in the lower.
+    turns: [AtomicU64; TENTHS],
     /// Replies over TCP in a row that did not echo QNAME's case (R30).
     other_case: AtomicU32,
     /// Until when its case is not mixed.
@@ -117,7 +119,7 @@ impl Default for ServerState {
             probed: AtomicU64::default(),
             in_flight: AtomicU32::default(),
             parents: (0..PARENTS).map(|_| AtomicU16::default()).collect(),
-            turns: AtomicU64::default(),
+            turns: Default::default(),
             other_case: AtomicU32::default(),
             plain_case_until: AtomicU64::default(),
             without_opt: AtomicU32::default(),
@@ -314,15 +316,23 @@ impl ServerState {
         true
     }
 
-    /// Counts a question of this second, unless there are `most` already.
+    /// Counts a question, unless there were `most` in the second that ends now: a quota is of any second, not of the
+    /// clock's.
     fn take_turn(&self, most: Option<u32>, now: Moment) -> bool {
         let Some(most) = most else { return true };
-        let second = now.millis() / 1_000;
-        let taken = self.turns.fetch_update(Relaxed, Relaxed, |turns| {
-            let count = if turns >> 32 == second { turns & u64::from(u32::MAX) } else { 0 };
-            (count < u64::from(most)).then_some(second << 32 | (count + 1))
-        });
-        taken.is_ok()
+        let tenth = now.millis() / 100;
+        let count = |of: u64, turns: u64| if turns >> 32 == of & 0xffff_ffff { turns & 0xffff_ffff } else { 0 };
+        let place = |of: u64| self.turns.get(of as usize % TENTHS);
+        let sent = |of: u64| place(of).map_or(0, |turns| count(of, turns.load(Relaxed)));
+        if (tenth.saturating_sub(10)..=tenth).map(sent).sum::<u64>() >= u64::from(most) {
+            return false;
+        }
+        if let Some(turns) = place(tenth) {
+            let one_more = |turns| Some((tenth << 32) | (count(tenth, turns) + 1));
+            // It always has a new value to set.
+            let _ = turns.fetch_update(Relaxed, Relaxed, one_more);
+        }
+        true
     }
 
     /// Gives a place back.
@@ -527,7 +537,8 @@ mod tests {
         let state = ServerState::default();
         let sent = (0..10).filter(|_| take(&state, 99, Some(3), 5_400)).count();
         assert_eq!((sent, state.in_flight()), (3, 3), "three a second, and no place lost");
-        assert!(take(&state, 99, Some(3), 6_000));
+        assert!(!take(&state, 99, Some(3), 6_399), "any second, not the clock's");
+        assert!(take(&state, 99, Some(3), 6_500));
     }
 
     #[test]

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::encrypted::Encrypted;
 use super::group::{Server, Transport};
+use crate::wire::HEADER_OCTETS;
 
 /// Questions that wait for a connection's attention.
 const QUEUE: usize = 256;
@@ -110,15 +111,15 @@ async fn serve(streams: &Arc<Streams>, server: SocketAddr, mut requests: mpsc::R
     let error = match timeout(CONNECT, TcpStream::connect(server)).await {
         Ok(Ok(stream)) => {
             let _ = stream.set_nodelay(true);
-            exchange(stream, &mut requests, &mut open).await
+            exchange(streams, server, stream, &mut requests, &mut open).await
         }
         Ok(Err(error)) => error,
         Err(_) => io::ErrorKind::TimedOut.into(),
     };
     requests.close();
-    let answered_before = open.values().any(|request| !request.again) && error.kind() == io::ErrorKind::UnexpectedEof;
+    let asks_again = matches!(error.kind(), io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData);
     while let Ok(request) = requests.try_recv() {
-        if error.kind() == io::ErrorKind::UnexpectedEof && !request.again {
+        if asks_again && !request.again {
             streams.hand_over(server, Request { again: true, ..request });
         } else {
             (request.done)(Err(error.kind().into()));
@@ -126,7 +127,7 @@ async fn serve(streams: &Arc<Streams>, server: SocketAddr, mut requests: mpsc::R
     }
     for (_, request) in open {
         // A server may close an idle connection just as a question goes out (RFC 7766 §6.2.4): once more.
-        if answered_before && !request.again {
+        if asks_again && !request.again {
             streams.hand_over(server, Request { again: true, ..request });
         } else {
             (request.done)(Err(error.kind().into()));
@@ -136,6 +137,8 @@ async fn serve(streams: &Arc<Streams>, server: SocketAddr, mut requests: mpsc::R
 
 /// Reads and writes until the connection ends, and returns why.
 async fn exchange(
+    streams: &Arc<Streams>,
+    server: SocketAddr,
     stream: TcpStream,
     requests: &mut mpsc::Receiver<Request>,
     open: &mut HashMap<u16, Request>,
@@ -152,11 +155,12 @@ async fn exchange(
         }
     });
     let mut next_id: u16 = rand::random();
+    let mut retired = false;
     let ended = loop {
         let earliest = open.values().map(|request| request.deadline).min();
         let wakes = earliest.unwrap_or_else(|| Instant::now() + IDLE);
         tokio::select! {
-            request = requests.recv(), if open.len() < MAX_OPEN => {
+            request = requests.recv(), if open.len() < MAX_OPEN && !retired => {
                 let Some(request) = request else { break io::ErrorKind::ConnectionAborted.into() };
                 while open.contains_key(&next_id) {
                     next_id = next_id.wrapping_add(1);
@@ -172,6 +176,11 @@ async fn exchange(
                 Some(Ok(mut message)) => {
                     let id = message.first_chunk::<2>().map(|id| u16::from_be_bytes(*id));
                     if let Some(request) = id.and_then(|id| open.remove(&id)) {
+                        if !answers(&message, &request.query) {
+                            // Who mixes up questions once may do so again: this connection is not used any more.
+                            (request.done)(Err(io::ErrorKind::InvalidData.into()));
+                            break io::ErrorKind::InvalidData.into();
+                        }
                         if let (Some(place), Some(own)) = (message.first_chunk_mut::<2>(), request.query.first_chunk::<2>()) {
                             *place = *own;
                         }
@@ -182,16 +191,39 @@ async fn exchange(
                 None => break io::ErrorKind::UnexpectedEof.into(),
             },
             () = sleep_until(wakes) => {
+                let now = Instant::now();
+                let late: Vec<u16> = open.iter().filter(|(_, request)| request.deadline <= now).map(|(id, _)| *id).collect();
+                for request in late.iter().filter_map(|id| open.remove(id)) {
+                    (request.done)(Err(io::ErrorKind::TimedOut.into()));
+                }
+                // A connection that let a question run out of time takes no more; what is open on it may yet be answered.
+                if !late.is_empty() && !std::mem::replace(&mut retired, true) {
+                    requests.close();
+                    while let Ok(request) = requests.try_recv() {
+                        streams.hand_over(server, Request { again: true, ..request });
+                    }
+                }
                 if open.is_empty() {
                     break io::ErrorKind::UnexpectedEof.into();
                 }
-                // A connection that let a question run out of time is not used again.
-                break io::ErrorKind::TimedOut.into();
             }
         }
     };
     reading.abort();
     ended
+}
+
+/// Whether a reply is to this query by its question, QNAME's case apart. A bare header says that the question could not
+/// be read.
+fn answers(message: &[u8], query: &[u8]) -> bool {
+    let question = |message: &[u8]| {
+        let mut end = HEADER_OCTETS;
+        while let Some(length) = message.get(end).filter(|length| **length > 0 && **length < 64) {
+            end += 1 + usize::from(*length);
+        }
+        message.get(HEADER_OCTETS..end + 5).map(<[u8]>::to_ascii_lowercase)
+    };
+    message.len() == HEADER_OCTETS || question(query).is_some_and(|own| question(message) == Some(own))
 }
 
 async fn read_frame(reader: &mut OwnedReadHalf) -> io::Result<Vec<u8>> {

@@ -3,30 +3,27 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 
 use super::index::Union;
+use super::owned;
 use super::plan::{SnapshotPlan, ViewPlan};
 use super::select::Selector;
-use super::snapshot::{Entry, ForwardRoute, Hit, NameMap, NameSet, Route, Snapshot, View};
+use super::snapshot::{Entry, ForwardRoute, Hit, NameMap, Route, Snapshot, View};
 use crate::upstream::Group;
-use crate::wire::{Name, NameRef, Template, Ttl, WireName, rtype};
+use crate::wire::{Name, NameRef, Template, rtype};
 use crate::zone::avd::Kind;
-use crate::zone::{Endpoint, State, reverse};
+use crate::zone::{ByAddress, Endpoint, State, reverse};
 
 impl Snapshot {
     /// Builds all indexes. The plan was checked by its loader; of two entries for one name the first wins.
     pub fn build(plan: SnapshotPlan) -> Self {
         let selector = Selector::new(&plan.views);
-        let mut union = Union::new(&plan.views);
+        let union = Union::new(&plan.views);
         let groups: Vec<Arc<Group>> = plan.groups.into_iter().map(Arc::new).collect();
         let routes: Vec<Route> =
             groups.iter().enumerate().map(|(group, servers)| Route { group, id: servers.route_id() }).collect();
         let views: Vec<View> = plan.views.into_iter().map(|view| view_of(view, &routes)).collect();
-        let local_reverse: HashSet<WireName, _> = reverse::local_zones().collect();
-        // In a local zone a name above a PTR record is answered here, and never denied by an upstream.
-        let is_local = |name: &Name| name.as_ref().suffixes().any(|suffix| local_reverse.contains(suffix.octets()));
-        union.add_above(views.iter().flat_map(|view| &view.above_pointers).filter(|name| !is_local(name)));
         Self {
             generation: plan.generation,
             views,
@@ -35,7 +32,7 @@ impl Snapshot {
             known: plan.known.into_iter().collect(),
             selector,
             union,
-            local_reverse,
+            local_reverse: reverse::local_zones().collect(),
         }
     }
 }
@@ -49,7 +46,7 @@ fn view_of(plan: ViewPlan, routes: &[Route]) -> View {
         origin: forward.origin.clone(),
     });
     let forwards: Vec<ForwardRoute> = forwards.collect();
-    let (pointers, above_pointers) = pointers(&plan);
+    let pointers = pointers(&plan.endpoints);
     let has_global =
         plan.endpoints.iter().any(|endpoint| endpoint.kind == Kind::Global && endpoint.state == State::Private);
     View {
@@ -69,7 +66,6 @@ fn view_of(plan: ViewPlan, routes: &[Route]) -> View {
         endpoints: plan.endpoints,
         zones: plan.zones,
         pointers,
-        above_pointers,
         resource_of,
         addresses,
         guids,
@@ -162,43 +158,18 @@ fn resources(endpoints: &[Arc<Endpoint>]) -> Resources {
     (resource_of, addresses, guids)
 }
 
-/// PTR records for the addresses of endpoints and zones: one per address, the public spelling of the first exact
-/// record by name (R17).
-fn pointers(plan: &ViewPlan) -> (NameMap<Template>, NameSet) {
-    let mut best: HashMap<IpAddr, (Name, Ttl)> = HashMap::new();
-    let mut offer = |address: IpAddr, name: Name, ttl: Ttl| match best.get(&address) {
-        Some((known, _)) if known.to_string() <= name.to_string() => {}
-        _ => drop(best.insert(address, (name, ttl))),
-    };
-    let private = plan.endpoints.iter().filter(|endpoint| endpoint.state == State::Private);
-    for record in private.flat_map(|endpoint| &endpoint.records).filter(|record| !record.wildcard) {
-        for set in [&record.a, &record.aaaa].into_iter().flatten() {
-            for address in set.rdata().filter_map(crate::zone::address_of) {
-                if let Some(name) = record.names.first() {
-                    offer(address, name.clone(), set.ttl());
-                }
-            }
-        }
-    }
-    for (zone, _) in &plan.zones {
-        for (relative, node) in zone.nodes().filter(|(relative, _)| !relative.starts_with(b"\x01*")) {
-            let suffix = zone.public().filter(|_| !relative.is_empty()).unwrap_or(zone.apex());
-            for set in [rtype::A, rtype::AAAA].into_iter().filter_map(|kind| node.rrset(kind)) {
-                for address in set.rdata().filter_map(crate::zone::address_of) {
-                    if let Some(name) = suffix.prefixed(relative) {
-                        offer(address, name.into(), set.ttl());
-                    }
-                }
-            }
-        }
-    }
-    let (mut pointers, mut above) = (NameMap::default(), NameSet::default());
-    for (address, (name, ttl)) in best {
-        let reverse = reverse::reverse_name(address);
-        above.extend(reverse.as_ref().suffixes().skip(1).filter(|parent| !parent.is_root()).map(NameRef::to_owned));
-        if let Some(template) = Template::new(rtype::PTR, ttl, [name.octets()]) {
-            pointers.insert(reverse.into(), template);
-        }
-    }
-    (pointers, above)
+/// PTR records for the addresses of private endpoints; those of zones are the zones' own. Of several names for one
+/// address the first by its text counts (R17).
+fn pointers(endpoints: &[Arc<Endpoint>]) -> ByAddress<Template> {
+    let private = endpoints.iter().filter(|endpoint| endpoint.state == State::Private);
+    let records = private.flat_map(|endpoint| &endpoint.records).filter(|record| !record.wildcard);
+    let all = records.flat_map(|record| {
+        let sets = [&record.a, &record.aaaa].into_iter().flatten();
+        sets.flat_map(move |set| {
+            let pointer = record.names.first().and_then(|name| Template::new(rtype::PTR, set.ttl(), [name.octets()]));
+            let addresses = set.rdata().filter_map(crate::zone::address_of);
+            addresses.filter_map(move |address| Some((address, pointer.clone()?)))
+        })
+    });
+    ByAddress::new(all, |one, other| owned::target(one) < owned::target(other))
 }

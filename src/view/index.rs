@@ -49,11 +49,6 @@ impl Union {
         union
     }
 
-    /// Adds names above PTR records that are made of a view's addresses (R17).
-    pub(super) fn add_above<'n>(&mut self, names: impl Iterator<Item = &'n Name>) {
-        self.above.extend(names.cloned());
-    }
-
     /// Whether a view may withhold an address behind `name`.
     pub fn may_guard(&self, name: NameRef<'_>, clouds: &Clouds) -> bool {
         meets(&self.guarded, name) || clouds.classify(name).is_some()
@@ -75,7 +70,8 @@ impl Union {
 
     /// Whether a view may own a name below `name`.
     pub fn is_above(&self, name: NameRef<'_>) -> bool {
-        self.above.contains(name.octets())
+        // Above reverse names any view may have made a PTR record (R17).
+        self.above.contains(name.octets()) || name.octets().ends_with(b"\x04arpa\0")
     }
 }
 

@@ -181,14 +181,15 @@ impl Snapshot {
         if let Some(verdict @ Verdict::Zone { found: Match::Node(_) | Match::Wildcard(_), .. }) = by_zone {
             return verdict;
         }
-        if let Some(pointer) = view.pointers.get(name.octets()) {
+        let network = reverse::network_of(name);
+        if let Some(pointer) = network.and_then(|(address, bits)| view.pointer(address, bits)) {
             return Verdict::Pointer(pointer);
         }
         let local = name.suffixes().find(|suffix| self.local_reverse.contains(suffix.octets()));
         if let Some(verdict) = by_zone {
             return verdict;
         }
-        if local.is_some() && view.above_pointers.contains(name.octets()) {
+        if local.is_some() && view.is_above_pointer(name) {
             return Verdict::Empty(None);
         }
         if let Some(forward) = route {
@@ -261,7 +262,35 @@ impl View {
 
     /// Whether an owned name lies below `name` (R19).
     pub fn is_above_owned(&self, name: NameRef<'_>) -> bool {
-        self.names.get(name.octets()).is_some_and(|entry| entry.above) || self.above_pointers.contains(name.octets())
+        self.names.get(name.octets()).is_some_and(|entry| entry.above)
+            || reverse::is_reverse(name) && self.is_above_pointer(name)
+            || name.octets() == b"\x04arpa\0"
+                && [IpAddr::from([0; 4]), IpAddr::from([0; 16])].iter().any(|all| self.has_address_in(*all, 0))
+    }
+
+    /// The PTR record of an address: of the endpoints' and the zones' names the first by its text (R17).
+    fn pointer(&self, address: IpAddr, bits: u8) -> Option<&Template> {
+        if bits < bits_of(address) {
+            return None;
+        }
+        let mut best = self.pointers.get(address);
+        for other in self.zones.iter().filter_map(|(zone, _)| zone.pointer(address)) {
+            if best.is_none_or(|best| target(other) < target(best)) {
+                best = Some(other);
+            }
+        }
+        best
+    }
+
+    /// Whether the reverse name of an address of this view lies below `name`.
+    fn is_above_pointer(&self, name: NameRef<'_>) -> bool {
+        let above = reverse::network_of(name).filter(|(network, bits)| *bits < bits_of(*network));
+        above.is_some_and(|(network, bits)| self.has_address_in(network, bits))
+    }
+
+    /// Whether a PTR record is made for an address of the prefix.
+    fn has_address_in(&self, network: IpAddr, bits: u8) -> bool {
+        self.pointers.has_any(network, bits) || self.zones.iter().any(|(zone, _)| zone.has_address_in(network, bits))
     }
 
     /// Whether the leak guard holds `name` (R25), and for which resource. `crossed` says whether the chain it stands in
@@ -339,6 +368,17 @@ pub struct Guarded {
     resource: Option<usize>,
     /// Whether it is guarded for its GUID alone.
     pub mate: bool,
+}
+
+/// All bits of an address.
+fn bits_of(address: IpAddr) -> u8 {
+    if address.is_ipv4() { 32 } else { 128 }
+}
+
+/// The target of a PTR record as text.
+pub(super) fn target(pointer: &Template) -> Option<String> {
+    let name = WireName::read_plain(pointer.rdata().next()?, 0).ok()?;
+    Some(name.0.to_string())
 }
 
 /// Whether a name is of special use whatever the type.

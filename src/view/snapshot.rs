@@ -13,10 +13,9 @@ use super::select::{Selected, Selector};
 use crate::upstream::Group;
 use crate::wire::{Name, NameRef, RouteId, Template, WireName};
 use crate::zone::avd::{Clouds, Kind};
-use crate::zone::{Endpoint, Missing, Origin, Zone};
+use crate::zone::{ByAddress, Endpoint, Missing, Origin, Zone};
 
 pub(super) type NameMap<V> = HashMap<Name, V, foldhash::fast::RandomState>;
-pub(super) type NameSet = HashSet<Name, foldhash::fast::RandomState>;
 
 /// Where a forwarded name is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,10 +95,8 @@ pub struct View {
     pub(super) reverse: Option<Route>,
     pub(super) forwards: Vec<ForwardRoute>,
     pub(super) names: NameMap<Entry>,
-    /// PTR records made from the addresses (R17), by reverse name.
-    pub(super) pointers: NameMap<Template>,
-    /// Reverse names above those.
-    pub(super) above_pointers: NameSet,
+    /// PTR records made from the endpoints' addresses (R17); zones have their own.
+    pub(super) pointers: ByAddress<Template>,
     /// For each endpoint the index of its resource.
     pub(super) resource_of: Vec<usize>,
     /// The addresses held for each resource.

@@ -3,18 +3,22 @@
 //! A [`Zone`] answers for the names at and below its apex by RFC 1034 §4.3.2 and RFC 4592; an [`Endpoint`] is a
 //! private endpoint's records. Neither knows a view, a client or an upstream.
 
+mod addresses;
 pub mod avd;
 mod endpoint;
 pub mod master;
+mod nodes;
 pub mod reverse;
 mod soa;
 mod store;
 mod text;
 
+pub use addresses::ByAddress;
 pub(crate) use endpoint::address_of;
 pub use endpoint::{Endpoint, EndpointRecord, State};
+pub use nodes::Node;
 pub use soa::{negative_soa, synthetic_soa};
-pub use store::{Fault, Match, Missing, Node, Zone, ZoneBuilder};
+pub use store::{Fault, Match, Missing, Zone, ZoneBuilder};
 pub use text::{printable, rdata_text};
 
 use std::fmt;

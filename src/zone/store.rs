@@ -1,11 +1,11 @@
 //! `Zone`: names below an apex and their RRsets, asked by RFC 1034 §4.3.2 and RFC 4592 (R16).
 
-use std::sync::Arc;
+use std::net::IpAddr;
+use std::sync::{Arc, OnceLock};
 
-use hashbrown::HashMap;
-use hashbrown::hash_map::Entry;
-
-use super::{Origin, negative_soa, synthetic_soa};
+use super::addresses::ByAddress;
+use super::nodes::{Node, Nodes};
+use super::{Origin, address_of, negative_soa, synthetic_soa};
 use crate::wire::{Name, NameRef, Template, Ttl, rtype};
 
 /// What becomes of a name at or below the apex that the zone lacks.
@@ -15,36 +15,6 @@ pub enum Missing {
     NxDomain,
     /// It is not owned and takes its normal route, as Azure's fallback to internet does.
     Forward,
-}
-
-/// A name of a zone: its RRsets, or none for an empty non-terminal.
-#[derive(Debug, Clone, Default)]
-pub struct Node {
-    sets: Vec<Template>,
-    /// Where its first record was written.
-    line: u32,
-}
-
-impl Node {
-    /// The RRset of a type.
-    pub fn rrset(&self, kind: u16) -> Option<&Template> {
-        self.sets.iter().find(|set| set.rtype() == kind)
-    }
-
-    /// All RRsets.
-    pub fn rrsets(&self) -> &[Template] {
-        &self.sets
-    }
-
-    /// Whether it has no records, only names below it.
-    pub fn is_empty(&self) -> bool {
-        self.sets.is_empty()
-    }
-
-    /// The line of its first record in the zone's file, or 0.
-    pub fn line(&self) -> u32 {
-        self.line
-    }
 }
 
 /// What a zone has for a name.
@@ -68,9 +38,19 @@ pub struct Zone {
     apex: Name,
     public: Option<Name>,
     missing: Missing,
-    /// By relative name: labels in wire form without the final zero; the apex is empty.
-    nodes: HashMap<Box<[u8]>, Node, foldhash::fast::RandomState>,
+    nodes: Nodes,
     negative: Template,
+    /// The names that have an address, for PTR records made from them (R17).
+    pointers: ByAddress<Pointer>,
+}
+
+/// A name that has an address.
+#[derive(Debug)]
+struct Pointer {
+    /// Its place among the nodes.
+    node: u32,
+    /// The PTR record, made when it is first asked for.
+    template: OnceLock<Box<Template>>,
 }
 
 impl Zone {
@@ -103,7 +83,7 @@ impl Zone {
         let mut encloser = relative;
         while let Some(length) = encloser.first() {
             encloser = encloser.get(usize::from(*length).saturating_add(1)..).unwrap_or(&[]);
-            if self.nodes.contains_key(encloser) || exists(encloser) {
+            if self.nodes.contains(encloser) || exists(encloser) {
                 break;
             }
         }
@@ -113,7 +93,7 @@ impl Zone {
         let found = source.and_then(|place| {
             place.first_chunk_mut::<2>()?.copy_from_slice(b"\x01*");
             place.get_mut(2..)?.copy_from_slice(encloser);
-            self.nodes.get(&*place)
+            self.nodes.get(place)
         });
         found.map_or(Match::Missing, Match::Wildcard)
     }
@@ -125,7 +105,26 @@ impl Zone {
 
     /// All names with records: (relative name, node).
     pub fn nodes(&self) -> impl Iterator<Item = (&[u8], &Node)> {
-        self.nodes.iter().map(|(relative, node)| (&**relative, node)).filter(|(_, node)| !node.is_empty())
+        self.nodes.iter().filter(|(_, node)| !node.is_empty())
+    }
+
+    /// The PTR record of an address of the zone (R17).
+    pub fn pointer(&self, address: IpAddr) -> Option<&Template> {
+        let pointer = self.pointers.get(address)?;
+        if let Some(template) = pointer.template.get() {
+            return Some(template);
+        }
+        let relative = self.nodes.name(pointer.node as usize);
+        let suffix = self.public().filter(|_| !relative.is_empty()).unwrap_or(self.apex());
+        let kind = if address.is_ipv4() { rtype::A } else { rtype::AAAA };
+        let ttl = self.nodes.at(pointer.node as usize)?.rrset(kind)?.ttl();
+        let template = Template::new(rtype::PTR, ttl, [suffix.prefixed(relative)?.octets()])?;
+        Some(pointer.template.get_or_init(|| Box::new(template)))
+    }
+
+    /// Whether the zone has an address in a network of so many bits.
+    pub fn has_address_in(&self, network: IpAddr, bits: u8) -> bool {
+        self.pointers.has_any(network, bits)
     }
 
     /// How many names have records.
@@ -154,6 +153,9 @@ pub enum Fault {
     /// A SOA anywhere but at the apex.
     #[error("a SOA below the apex")]
     SoaBelowApex,
+    /// More records of one name and type than a message holds, or more names than can be counted.
+    #[error("more than can be served")]
+    TooMuch,
     /// NS below the apex: a stub resolver cannot use a referral (R16).
     #[error("NS below the apex: clients cannot follow a referral")]
     Delegation,
@@ -163,23 +165,13 @@ pub enum Fault {
 #[derive(Debug)]
 pub struct ZoneBuilder {
     apex: Name,
-    /// By relative name and type; the RDATA in order, equal ones once.
-    records: HashMap<Box<[u8]>, Draft, foldhash::fast::RandomState>,
-}
-
-type Rdata = Vec<Box<[u8]>>;
-
-#[derive(Debug, Default)]
-struct Draft {
-    /// Type, TTL, RDATA.
-    sets: Vec<(u16, Ttl, Rdata)>,
-    line: u32,
+    nodes: Nodes,
 }
 
 impl ZoneBuilder {
     /// An empty zone.
     pub fn new(apex: Name) -> Self {
-        Self { apex, records: HashMap::default() }
+        Self { apex, nodes: Nodes::default() }
     }
 
     /// Adds a record. RDATA hold uncompressed names. The TTLs of one RRset become the least of them.
@@ -193,55 +185,68 @@ impl ZoneBuilder {
             (rtype::NS, false) => return Err(Fault::Delegation),
             _ => {}
         }
-        let draft = match self.records.entry(relative.into()) {
-            Entry::Occupied(entry) => entry.into_mut(),
-            Entry::Vacant(entry) => entry.insert(Draft { line, ..Draft::default() }),
-        };
-        let others = draft.sets.iter().any(|(other, _, _)| (*other == rtype::CNAME) != (kind == rtype::CNAME));
-        let set = draft.sets.iter_mut().find(|(other, _, _)| *other == kind);
+        let node = self.nodes.entry(relative, line).ok_or(Fault::TooMuch)?;
+        let others = node.rrsets().iter().any(|other| (other.rtype() == rtype::CNAME) != (kind == rtype::CNAME));
+        let set = node.rrsets_mut().iter_mut().find(|other| other.rtype() == kind);
         match set {
             _ if others => return Err(Fault::CnameBesideData),
-            Some((_, least, known)) => {
-                if !known.iter().any(|other| **other == *rdata) {
-                    match kind {
-                        rtype::CNAME => return Err(Fault::CnameBesideData),
-                        rtype::SOA => return Err(Fault::SecondSoa),
-                        _ => known.push(rdata.into()),
-                    }
+            Some(set) => {
+                let new = !set.rdata().any(|known| known == rdata);
+                match kind {
+                    rtype::CNAME if new => return Err(Fault::CnameBesideData),
+                    rtype::SOA if new => return Err(Fault::SecondSoa),
+                    _ => {}
                 }
-                *least = ttl.min(*least);
+                if new || ttl < set.ttl() {
+                    let all = set.rdata().chain(new.then_some(rdata));
+                    *set = Template::new(kind, ttl.min(set.ttl()), all).ok_or(Fault::TooMuch)?;
+                }
             }
-            None => draft.sets.push((kind, ttl, vec![rdata.into()])),
+            None => node.push(Template::new(kind, ttl, [rdata]).ok_or(Fault::TooMuch)?),
         }
         Ok(())
     }
 
     /// The whole zone. Empty non-terminals become nodes; without a SOA of its own it has the synthetic one (R14).
     pub fn finish(self, name: Arc<str>, public: Option<Name>, missing: Missing, origin: Origin) -> Zone {
-        let mut nodes: HashMap<Box<[u8]>, Node, foldhash::fast::RandomState> = HashMap::default();
-        nodes.insert(Box::default(), Node { line: origin.line, ..Node::default() });
-        for (relative, draft) in self.records {
-            let mut ancestor = &*relative;
-            while let Some(length) = ancestor.first() {
-                ancestor = ancestor.get(usize::from(*length).saturating_add(1)..).unwrap_or(&[]);
-                if !nodes.contains_key(ancestor) {
-                    nodes.insert(ancestor.into(), Node::default());
+        let mut nodes = self.nodes;
+        let _ = nodes.entry(&[], origin.line);
+        for place in 0..nodes.len() {
+            let mut from = 0_usize;
+            while let Some(length) = nodes.name(place).get(from) {
+                from = from.saturating_add(usize::from(*length)).saturating_add(1);
+                let ancestor = nodes.name(place).get(from..).unwrap_or(&[]);
+                if !nodes.contains(ancestor) {
+                    let ancestor = ancestor.to_owned();
+                    let _ = nodes.entry(&ancestor, 0);
                 }
             }
-            let sets = draft.sets.iter();
-            let sets =
-                sets.filter_map(|(kind, ttl, rdata)| Template::new(*kind, *ttl, rdata.iter().map(|rdata| &**rdata)));
-            let node = nodes.entry(relative).or_default();
-            node.sets.extend(sets);
-            node.line = draft.line;
         }
-        let apex = nodes.entry(Box::default()).or_default();
-        if apex.rrset(rtype::SOA).is_none() {
-            apex.sets.push(synthetic_soa());
+        let mut negative = synthetic_soa();
+        if let Some(apex) = nodes.entry(&[], origin.line) {
+            match apex.rrset(rtype::SOA).map(negative_soa) {
+                Some(own) => negative = own.unwrap_or(negative),
+                None => apex.push(synthetic_soa()),
+            }
         }
-        let negative = apex.rrset(rtype::SOA).and_then(negative_soa).unwrap_or_else(synthetic_soa);
-        Zone { name, origin, apex: self.apex, public, missing, nodes, negative }
+        nodes.shrink();
+        let pointers = pointers(&nodes, public.as_ref().unwrap_or(&self.apex).as_ref());
+        Zone { name, origin, apex: self.apex, public, missing, nodes, negative, pointers }
     }
+}
+
+/// All addresses of a zone's names, wildcards left out. Of several names for one address the first by its text counts
+/// (R17); all but the apex lie below `suffix`.
+fn pointers(nodes: &Nodes, suffix: NameRef<'_>) -> ByAddress<Pointer> {
+    let named = (0..nodes.len()).filter(|place| !nodes.name(*place).starts_with(b"\x01*"));
+    let all = named.flat_map(|place| {
+        let sets = nodes.at(place).into_iter().flat_map(Node::rrsets);
+        let addresses = sets.filter(|set| matches!(set.rtype(), rtype::A | rtype::AAAA)).flat_map(Template::rdata);
+        let node = u32::try_from(place).unwrap_or(u32::MAX);
+        addresses.filter_map(address_of).map(move |address| (address, Pointer { node, template: OnceLock::new() }))
+    });
+    let text = |pointer: &Pointer| suffix.prefixed(nodes.name(pointer.node as usize)).map(|name| name.to_string());
+    ByAddress::new(all, |one, other| text(one) < text(other))
 }
 
 #[cfg(test)]

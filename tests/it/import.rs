@@ -239,6 +239,31 @@ fn tables_for_include_stand_beside_a_main_file() {
 }
 
 #[test]
+fn endpoints_alone_leave_the_views_to_the_main_file() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("a plain path").to_owned();
+    // isolated endpoints of networks that nobody knows: without views there is nothing to be in each other's way
+    let (code, _, errors) = run(&[
+        "import",
+        "azure",
+        "--included",
+        "--no-views",
+        "-o",
+        &path("azure.toml"),
+        &fixture("zone-groups-cli.json"),
+    ]);
+    assert_eq!((code, errors.contains("no findings")), (0, true), "{errors}");
+    let main = "version = 1\ninclude = [\"azure.toml\"]\n[server]\nlisten = [\"127.0.0.1:5300\"]\n\
+                [[upstream]]\nname = \"azure\"\nservers = [\"168.63.129.16\"]\n\
+                [[view]]\nname = \"weu\"\nnetworks = [\"10.10.0.0/16\"]\nendpoints = [\"*-weu\"]\n\
+                [[view]]\nname = \"neu\"\nnetworks = [\"10.20.0.0/16\"]\nendpoints = [\"*-neu\"]\n";
+    fs::write(path("hub.toml"), main).expect("written");
+    let (code, matrix, errors) = run(&["check", "--strict", "-c", &path("hub.toml")]);
+    assert_eq!(code, 0, "{errors}");
+    assert!(matrix.contains("10.10.1.7") && matrix.contains("10.20.1.7"), "{matrix}");
+}
+
+#[test]
 fn from_takes_what_import_takes() {
     let folder = TempDir::new().expect("a temporary folder");
     for name in [

@@ -12,18 +12,22 @@ use crate::config::{Finding, codes};
 use crate::load::Inventory;
 use crate::zone::avd::Kind;
 
-/// Runs all but [`conflicts`].
-pub(super) fn run(inventory: &Inventory, found: &[Found], views: &Views, findings: &mut Vec<Finding>) {
-    for view in &views.views {
-        no_feed(inventory, found, view, findings);
-    }
-    denied(inventory, found, views, findings);
+/// The checks of endpoints and resources.
+pub(super) fn of_endpoints(inventory: &Inventory, found: &[Found], findings: &mut Vec<Finding>) {
     let known: HashSet<&str> = inventory.endpoints.iter().filter_map(|own| own.id.as_deref()).collect();
     for resource in &inventory.resources {
         elsewhere(inventory, resource, &known, findings);
         placeholder(inventory, found, resource, findings);
     }
     outside_subnet(inventory, found, findings);
+}
+
+/// The checks of views but [`conflicts`].
+pub(super) fn of_views(inventory: &Inventory, found: &[Found], views: &Views, findings: &mut Vec<Finding>) {
+    for view in &views.views {
+        no_feed(inventory, found, view, findings);
+    }
+    denied(inventory, found, views, findings);
 }
 
 /// The endpoints of a view.

@@ -47,9 +47,12 @@ pub fn read(request: &Request) -> (Tables, Vec<Finding>) {
     unattached::name(&mut inventory, &clouds, &mut findings);
     let mut found = found::all(&inventory, request.kind, &clouds, &mut findings);
     let mut views = Views::new(&inventory, &found, &zones, request, &mut findings);
-    checks::run(&inventory, &found, &views, &mut findings);
-    let left_out = checks::conflicts(&found, &views, &mut findings);
-    views.leave_out(&left_out);
+    checks::of_endpoints(&inventory, &found, &mut findings);
+    if !request.options.no_views {
+        checks::of_views(&inventory, &found, &views, &mut findings);
+        let left_out = checks::conflicts(&found, &views, &mut findings);
+        views.leave_out(&left_out);
+    }
     inventory.add_pointers(&mut findings);
     let origins = origins(&inventory, &found, &zones);
     let tables = tables(request, &inventory, &mut found, &views, zones, origins, &mut findings);
@@ -138,7 +141,13 @@ fn tables(
     }
     groups.retain(|group| !group.endpoints.is_empty());
     groups.extend((!zoned.zones.is_empty()).then_some(zoned));
-    Tables { comments, head: request.options.head(), upstreams: Vec::new(), groups, views: views.tables(found) }
+    Tables {
+        comments,
+        head: request.options.head(),
+        upstreams: Vec::new(),
+        groups,
+        views: if request.options.no_views { Vec::new() } else { views.tables(found) },
+    }
 }
 
 /// One endpoint's table.

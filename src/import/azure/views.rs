@@ -137,8 +137,12 @@ impl Views {
             }
         }
         let linked: BTreeSet<&str> = inventory.links.iter().map(|link| &*link.vnet).collect();
-        all.by_rules(request, findings);
-        all.by_network(&linked, findings);
+        let mut told = Vec::new();
+        all.by_rules(request, &mut told);
+        all.by_network(&linked, &mut told);
+        if !request.options.no_views {
+            findings.append(&mut told);
+        }
         for (index, network) in all.of.iter().enumerate() {
             let view = all.networks.get(*network).and_then(|network| network.view);
             if let Some(view) = view.and_then(|view| all.views.get_mut(view)) {

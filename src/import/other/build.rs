@@ -89,11 +89,14 @@ fn comments(format: Format, path: &Path, left: &[Finding]) -> Vec<String> {
 
 /// All views: one, or an abstract base and those that extend it.
 fn views(builder: &mut Builder, setup: &mut Setup, findings: &mut Vec<Finding>) -> Vec<View> {
-    let rest = std::mem::take(&mut setup.rest);
+    let mut rest = std::mem::take(&mut setup.rest);
     let common = builder.scope(std::mem::take(&mut setup.common), "", findings);
+    let reverse = builder.common.clone().filter(|_| setup.reverse);
+    rest.sort_by_key(ToString::to_string);
+    rest.dedup();
     if setup.views.is_empty() {
         let name = builder.view_names.take("clients", "");
-        return vec![common.view(View { name, networks: rest, ..View::default() })];
+        return vec![common.view(View { name, networks: rest, reverse, ..View::default() })];
     }
     for own in [BASE, ROUTES] {
         builder.view_names.take(own, "");
@@ -107,11 +110,15 @@ fn views(builder: &mut Builder, setup: &mut Setup, findings: &mut Vec<Finding>) 
             ..Built::default()
         };
         let comments = vec!["The routes of every view.".to_owned()];
-        views.push(routes.view(View { comments, name: ROUTES.to_owned(), is_abstract: true, ..View::default() }));
+        let name = ROUTES.to_owned();
+        let reverse = reverse.clone();
+        views.push(routes.view(View { comments, name, reverse, is_abstract: true, ..View::default() }));
     }
     let extends = (!views.is_empty()).then(|| ROUTES.to_owned());
     let comments = vec!["What views have in common.".to_owned()];
-    views.push(common.view(View { comments, name: BASE.to_owned(), is_abstract: true, extends, ..View::default() }));
+    let name = BASE.to_owned();
+    let reverse = reverse.filter(|_| extends.is_none());
+    views.push(common.view(View { comments, name, reverse, is_abstract: true, extends, ..View::default() }));
     for own in std::mem::take(&mut setup.views) {
         let name = builder.view_names.take(&own.name, "");
         let built = builder.scope(own.scope, &name, findings);
@@ -126,7 +133,7 @@ fn views(builder: &mut Builder, setup: &mut Setup, findings: &mut Vec<Finding>) 
         views.push(view);
     }
     for view in &mut views {
-        view.networks.sort();
+        view.networks.sort_by_key(ToString::to_string);
         view.networks.dedup();
     }
     let used = |name: &str, views: &[View]| views.iter().any(|view| view.extends.as_deref() == Some(name));

@@ -52,6 +52,7 @@ pub(super) fn parse(source: &Arc<Source>) -> Result<Setup, Box<Finding>> {
         let own = std::mem::take(&mut keys);
         reader.block(&own, statement)?;
     }
+    reader.setup.reverse = true;
     if blocks == 0 || reader.plugins == 0 {
         let place = statements.first().map_or_else(|| reader.setup.start(), |own| own.place(source));
         let message = "no Corefile: it has no server block with a plugin".to_owned();

@@ -33,15 +33,16 @@ struct Reader {
     listen: Vec<IpAddr>,
     /// Routes by suffix.
     routes: HashMap<String, usize>,
-    /// Whether any key was known.
-    known: bool,
+    /// How many keys are dnsmasq's, and how many are not.
+    known: (usize, usize),
 }
 
 /// Reads a file.
 pub(super) fn parse(source: &Arc<Source>) -> Result<Setup, Box<Finding>> {
     let mut setup = Setup::new(source);
     setup.rest = private_networks();
-    let mut reader = Reader { setup, port: 53, listen: Vec::new(), routes: HashMap::new(), known: false };
+    setup.reverse = true;
+    let mut reader = Reader { setup, port: 53, listen: Vec::new(), routes: HashMap::new(), known: (0, 0) };
     let mut at = 0;
     let mut first = None;
     for line in source.text().split_inclusive('\n') {
@@ -60,8 +61,9 @@ pub(super) fn parse(source: &Arc<Source>) -> Result<Setup, Box<Finding>> {
         let (key, value) = trimmed.split_once('=').map_or((trimmed, ""), |(key, value)| (key.trim(), value.trim()));
         reader.line(key, value.trim_matches('"'), &place)?;
     }
-    if let (false, Some(place)) = (reader.known, first) {
-        let message = "no dnsmasq configuration: none of its keys is one of dnsmasq's".to_owned();
+    // a key or two may be new; where most are none, it is something else
+    if let (true, Some(place)) = (reader.known.1 >= reader.known.0, first) {
+        let message = "no dnsmasq configuration: most of its keys are none of dnsmasq's".to_owned();
         return Err(Box::new(Finding::new(&codes::NOT_THIS_FORMAT, place, "", message)));
     }
     let Reader { mut setup, port, listen, .. } = reader;
@@ -84,8 +86,13 @@ fn uncommented(line: &str) -> &str {
 impl Reader {
     /// One line.
     fn line(&mut self, key: &str, value: &str, place: &Place) -> Result<(), Box<Finding>> {
-        self.known |= lists(KNOWN, key);
-        self.setup.hold(place)?;
+        match lists(KNOWN, key) {
+            true => {
+                self.known.0 += 1;
+                self.setup.hold(place)?;
+            }
+            false => self.known.1 += 1,
+        }
         let done = match key {
             "server" | "local" => self.server(value, place),
             "rev-server" => self.rev_server(value, place),
@@ -109,6 +116,10 @@ impl Reader {
                     }
                     Err(_) => Err(format!("{value:?} is not a list of addresses")),
                 }
+            }
+            "bogus-priv" => {
+                self.setup.reverse = false;
+                Ok(())
             }
             key if lists(SILENT, key) => Ok(()),
             "addn-hosts" | "hostsdir" => {

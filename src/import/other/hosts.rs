@@ -11,17 +11,18 @@ use crate::config::{Finding, Source, codes};
 pub(super) fn parse(source: &Arc<Source>) -> Result<Setup, Box<Finding>> {
     let mut setup = Setup::new(source);
     setup.rest = super::setup::private_networks();
-    let (mut known, mut blocked, mut own) = (false, 0_usize, 0_usize);
+    let (mut good, mut bad, mut blocked, mut own) = (0_usize, 0_usize, 0_usize, 0_usize);
     let mut first_bad = None;
     for line in words(source, &['#']) {
         let Some((address, names)) = line.split_first() else { continue };
         let Ok(parsed) = without_scope(&address.text).parse::<IpAddr>() else {
             let message = format!("{:?} is not an IP address", address.shortened());
             first_bad.get_or_insert_with(|| (address.place(source), message.clone()));
+            bad += 1;
             setup.bad(address.place(source), message);
             continue;
         };
-        known = true;
+        good += 1;
         if parsed.is_unspecified() {
             blocked += names.len();
             continue;
@@ -42,7 +43,8 @@ pub(super) fn parse(source: &Arc<Source>) -> Result<Setup, Box<Finding>> {
             }
         }
     }
-    if let (false, Some((place, message))) = (known, first_bad) {
+    // a line or two may be broken; where most are, it is something else
+    if let (true, Some((place, message))) = (bad >= good, first_bad) {
         return Err(Box::new(Finding::new(&codes::NOT_THIS_FORMAT, place, "", format!("no hosts file: {message}"))));
     }
     let start = setup.start();

@@ -27,6 +27,8 @@ pub(super) struct Setup {
     pub(super) rest: Vec<IpNet>,
     /// Whether it asks the root where nothing is forwarded.
     pub(super) iterates: bool,
+    /// Whether reverse names of private addresses go where all else goes.
+    pub(super) reverse: bool,
     /// What is not carried over, and what cannot be read.
     pub(super) left: Vec<Finding>,
     /// How much more of it there is.
@@ -140,6 +142,7 @@ impl Setup {
             views: Vec::new(),
             rest: Vec::new(),
             iterates: false,
+            reverse: false,
             left: Vec::new(),
             more: 0,
             held: 0,

@@ -73,7 +73,7 @@ pub(super) fn parse(source: &Arc<Source>) -> Result<Setup, Box<Finding>> {
     };
     let mut key: Option<Word<'_>> = None;
     let mut values: Vec<Word<'_>> = Vec::new();
-    for word in super::tree::quoted_words(source, "unbound.conf")? {
+    for word in super::tree::quoted_words(source, "an unbound.conf")? {
         if let Some(name) = key_of(&word) {
             if let Some(key) = key.take() {
                 reader.pair(&key, &values)?;

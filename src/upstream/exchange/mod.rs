@@ -37,6 +37,8 @@ const MAX_MESSAGES: u8 = 8;
 const REPEATS: [Duration; 2] = [Duration::from_secs(1), Duration::from_secs(3)];
 /// How long an exchange may take while its whole group is known to be down (R27).
 const DOWN_BUDGET: Duration = Duration::from_millis(800);
+/// When a try that has no place in the budget is looked at again.
+const POSTPONED: Duration = Duration::from_millis(50);
 /// How long an answered exchange waits for its other tries.
 const LINGER: Duration = Duration::from_secs(1);
 /// Batches read from one socket before others get their turn.
@@ -95,6 +97,8 @@ struct Exchange {
     number: u8,
     messages: u8,
     repeats: usize,
+    /// The next try has no place in the budget of later ones; when it is looked at again.
+    postponed: Option<Moment>,
     /// The servers that replied with a failure, a bit each.
     failed: u64,
     failure: Failure,
@@ -206,6 +210,7 @@ impl<T: Send + 'static> Exchanges<T> {
             number: 0,
             messages: 0,
             repeats: 0,
+            postponed: None,
             failed: 0,
             failure: Failure::Capped,
         };
@@ -384,13 +389,19 @@ impl<T: Send + 'static> Exchanges<T> {
         loop {
             let exchange = self.open(slot)?;
             let mut next = exchange.order.get(exchange.asked).filter(|_| exchange.messages < MAX_MESSAGES);
-            // The first server and the first failover are free.
-            if next.is_some() && exchange.asked >= 2 {
+            // The first server and the first failover are free. So is what follows servers that are known to be down by
+            // now: a question that came later would not have been sent to them.
+            if next.is_some() && exchange.asked >= 2 && !exchange.only_asked_the_dead() {
                 let group = Arc::clone(&exchange.group);
-                next = next.filter(|_| self.known(&group).retries.spend());
+                if !self.known(&group).retries.spend() {
+                    let exchange = self.open(slot)?;
+                    exchange.postponed = Some(now.after(POSTPONED));
+                    break;
+                }
             }
             let exchange = self.open(slot)?;
-            let Some(server) = next else {
+            exchange.postponed = None;
+            let Some(server) = next.take() else {
                 exchange.asked = exchange.order.len();
                 if exchange.tries.is_empty() {
                     let failure = exchange.failure;
@@ -410,7 +421,9 @@ impl<T: Send + 'static> Exchanges<T> {
     fn set_timer(&mut self, slot: u32, now: Moment) {
         let Some(exchange) = self.open(slot) else { return };
         let mut wakes = exchange.ends;
-        if let Some(attempt) = exchange.tries.iter().rev().find(|attempt| !attempt.silent) {
+        if let Some(postponed) = exchange.postponed {
+            wakes = wakes.min(postponed);
+        } else if let Some(attempt) = exchange.tries.iter().rev().find(|attempt| !attempt.silent) {
             wakes = wakes.min(attempt.sent.after(exchange.patience(attempt)));
         }
         if !exchange.answered

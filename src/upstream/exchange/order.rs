@@ -2,16 +2,15 @@
 
 use std::net::IpAddr;
 
-use super::MAX_MESSAGES;
 use crate::upstream::group::{Group, Policy};
 use crate::upstream::servers::{Health, ServerState};
 use crate::wire::Moment;
 
-/// Servers that one exchange asks at most.
-const MAX_SERVERS: usize = MAX_MESSAGES as usize;
+/// Servers of a group at most. An exchange asks few of them: those that are well come first.
+const MAX_SERVERS: usize = 64;
 
 /// A plan of servers, by their places in the group.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Order {
     servers: [u8; MAX_SERVERS],
     count: u8,
@@ -21,6 +20,12 @@ pub(super) struct Order {
     pub(super) probe: Option<u8>,
     /// A server that was left out since the question came from it (R31).
     pub(super) looped: Option<u8>,
+}
+
+impl Default for Order {
+    fn default() -> Self {
+        Self { servers: [0; MAX_SERVERS], count: 0, at_once: 1, probe: None, looped: None }
+    }
 }
 
 impl Order {

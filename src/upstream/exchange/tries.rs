@@ -12,7 +12,7 @@ use crate::socket::OUTGOING_OCTETS;
 use crate::upstream::case::Case;
 use crate::upstream::datagram::Opened;
 use crate::upstream::group::{CaseMixing, Transport};
-use crate::upstream::servers::{ServerState, Turned};
+use crate::upstream::servers::{Health, ServerState, Turned};
 use crate::upstream::stream::StreamReply;
 use crate::upstream::{Messages, PAYLOAD_OCTETS};
 use crate::wire::{Failure, HEADER_OCTETS, Key, Moment, upstream_query};
@@ -48,6 +48,12 @@ impl Exchange {
     /// Whether a server is left to be asked.
     pub(super) fn has_next(&self) -> bool {
         self.asked < self.order.len() && self.messages < MAX_MESSAGES
+    }
+
+    /// Whether every server that was asked is down by now.
+    pub(super) fn only_asked_the_dead(&self) -> bool {
+        let mut asked = (0..self.asked).filter_map(|place| self.order.get(place));
+        asked.all(|server| self.states.get(server).is_some_and(|state| state.health() == Health::Down))
     }
 
     /// Whether a server is asked over a stream always, not only after a truncated reply.
