@@ -118,14 +118,15 @@ impl Reloader {
     ///
     /// Returns whether the new configuration is served.
     pub fn reload(&mut self, trigger: Trigger) -> bool {
-        let done = self.reload_and_log(trigger);
+        let reloaded = self.try_reload();
+        let done = reloaded.is_ok();
         self.status.reloads.note(trigger, done);
+        self.log(trigger.word(), reloaded);
         done
     }
 
-    fn reload_and_log(&mut self, trigger: Trigger) -> bool {
-        let trigger = trigger.word();
-        match self.try_reload() {
+    fn log(&self, trigger: &str, reloaded: Result<(Vec<Finding>, Changes), Refused>) {
+        match reloaded {
             Ok((findings, changes)) => {
                 log_findings(&findings);
                 changes.resources().take(MOST_LINES).for_each(log_change);
@@ -133,14 +134,12 @@ impl Reloader {
                 let revision = self.status.in_force.load().revision.clone();
                 let (generation, views) = (self.generation, self.views());
                 tracing::info!(generation, revision, trigger, views, changes, "reloaded");
-                true
             }
             Err(refused) => {
                 if let Refused::Findings { findings, .. } = &refused {
                     log_findings(findings);
                 }
                 tracing::error!(error = %refused, generation = self.generation, trigger, "reload refused");
-                false
             }
         }
     }

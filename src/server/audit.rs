@@ -69,6 +69,11 @@ impl Seen {
         Self { source, ..self }
     }
 
+    /// The same with what earlier passes alone told: a name is told as foreign once.
+    pub(super) fn after(self, earlier: &Self) -> Self {
+        Self { foreign: self.foreign.saturating_add(earlier.foreign), ..self }
+    }
+
     /// The same in the view that the client has in another snapshot.
     pub(super) fn in_view_of(self, snapshot: &Snapshot, client: &Client) -> Self {
         let view = snapshot.select(client.address(), client.local()).map_or(usize::MAX, |(_, selected)| selected.view);

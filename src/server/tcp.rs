@@ -390,7 +390,8 @@ impl Observer for LaterPass<'_> {
 
 impl Drop for LaterPass<'_> {
     fn drop(&mut self) {
-        *self.passes.seen.lock().unwrap_or_else(PoisonError::into_inner) = (self.audit.seen, self.lacks);
+        let mut seen = self.passes.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = (self.audit.seen.after(&seen.0), self.lacks);
     }
 }
 

@@ -531,6 +531,13 @@ impl Worker {
         let outcome = contained(&held.message, &held.client, snapshot, &raw, now, out, &mut audit);
         let seen = audit.seen;
         held.verdicts = held.verdicts.max(audit.verdicts);
+        let seen = match self.notes.get_mut(ticket.slot as usize) {
+            Some(note) => {
+                note.seen = seen.after(&note.seen);
+                note.seen
+            }
+            None => seen,
+        };
         let length = match outcome {
             Outcome::Reply(length) => length,
             Outcome::Discard(_) => 0,
@@ -568,7 +575,8 @@ impl Worker {
             let raw = Overdue { scratch, failure: &self.silent };
             let mut audit = Audit::new(&self.counters, &held.client, snapshot, now, held.verdicts);
             let outcome = contained(&held.message, &held.client, snapshot, &raw, now, out, &mut audit);
-            let seen = audit.seen;
+            let earlier = self.notes.get(ticket.slot as usize).map_or(Seen::NOTHING, |note| note.seen);
+            let seen = audit.seen.after(&earlier);
             // A failure is no reason to give up before the deadline.
             if let Outcome::Reply(length) = outcome
                 && Header::read(out).is_ok_and(|header| header.rcode() != rcode::SERVFAIL)
