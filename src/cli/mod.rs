@@ -1,5 +1,9 @@
 //! The command line: one file a command. Results go to standard output, diagnostics to standard error; the outcome is
 //! one [`Exit`]. This is the edge: the library returns values, and here they are printed.
+#![allow(
+    rustdoc::broken_intra_doc_links,
+    reason = "doc comments are help texts, where brackets mark what may be left out"
+)]
 
 mod check;
 mod completions;

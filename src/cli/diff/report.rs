@@ -23,7 +23,7 @@ pub(super) struct Report<'r> {
     pub(super) sides: [&'r Snapshot; 2],
     /// What differs between them.
     pub(super) changes: &'r Changes,
-    /// What differs of [server] and [cache].
+    /// What differs of `[server]` and `[cache]`.
     pub(super) server: &'r [Setting],
     /// What to do.
     pub(super) actions: &'r [String],

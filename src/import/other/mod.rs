@@ -2,7 +2,7 @@
 //! listeners, forwarded suffixes, local names, views by client prefix. Everything else is listed, never dropped in
 //! silence.
 //!
-//! One file a format, each a function from a text to a [`Setup`]; `build` makes tables of it. Files that a text
+//! One file a format, each a function from a text to a `Setup`; `build` makes tables of it. Files that a text
 //! refers to are not opened.
 
 mod bind;
