@@ -7,7 +7,7 @@ use hubdns::cache::{Cache, Limits};
 use hubdns::load;
 use hubdns::metrics::{Board, Carrier, Counters, Tally};
 use hubdns::resolve::{Client, Outcome, Silence, Transport, answer, contained};
-use hubdns::server::{Audit, count_reply};
+use hubdns::server::{Audit, Batch, count_reply, follow};
 use hubdns::view::Snapshot;
 use hubdns::wire::{Key, Moment, RawAnswer, WireName};
 
@@ -80,8 +80,7 @@ pub(crate) struct World {
     snapshot: Snapshot,
     cache: Cache,
     counters: Arc<Counters>,
-    board: Board,
-    tally: RefCell<Tally>,
+    counts: RefCell<(Tally, Batch)>,
 }
 
 impl World {
@@ -99,8 +98,9 @@ impl World {
             cache.insert(&key, RawAnswer::from_upstream(&message, &key).unwrap(), Moment::from_millis(1_000));
         }
         let board = Board::default();
-        let (counters, tally) = board.event_loop();
-        Self { snapshot, cache, counters, board, tally: RefCell::new(tally) }
+        let (counters, mut tally) = board.event_loop();
+        follow(&mut tally, &snapshot);
+        Self { snapshot, cache, counters, counts: RefCell::new((tally, Batch::default())) }
     }
 
     /// A query of a kind.
@@ -116,13 +116,12 @@ impl World {
 
     /// Asks once as a worker does, which counts and watches.
     pub(crate) fn serve(&self, message: &[u8], client: &Client, out: &mut [u8]) -> Outcome {
-        self.counters.queries.increment();
         let mut audit = Audit::new(&self.counters, client, &self.snapshot, NOW, 0);
         let outcome = contained(message, client, &self.snapshot, &self.cache, NOW, out, &mut audit);
         if let Outcome::Reply(length) = outcome {
-            let (tally, reply) = (&mut *self.tally.borrow_mut(), out.get(..length).unwrap_or(&[]));
-            count_reply((tally, &self.board), &self.snapshot, Carrier::Udp, &audit.seen, message, reply);
-            self.counters.replies.increment();
+            let (tally, batch) = &mut *self.counts.borrow_mut();
+            let reply = out.get(..length).unwrap_or(&[]);
+            batch.push(count_reply(tally, Carrier::Udp, &audit.seen, message, reply));
         }
         outcome
     }

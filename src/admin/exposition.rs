@@ -4,7 +4,7 @@
 //! A series exists once something was counted; those without labels exist always. docs/metrics.md has each metric, and
 //! a test compares the two.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::{Error, Result, Write as _};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -161,25 +161,26 @@ fn configuration(sheet: &mut Sheet<'_>, status: &Status) -> Result {
 
 /// What was counted by label.
 fn queries(sheet: &mut Sheet<'_>, served: &Served) -> Result {
-    let views = served.board.views();
-    // 0 is a client in no view; a number without a name is of a view that is gone.
-    let name = |labels: &Labels| match labels.view() {
-        0 => Some(""),
-        id => views.get(&id).map(|name| &**name),
-    };
-    let tallied = served.board.tallied();
-    let of = |what: What| tallied.iter().filter(move |(labels, _)| labels.what() == what);
+    // A writer that has not met the newest snapshot yet may know views that are gone.
+    let snapshot = served.shared.snapshot.load();
+    let mut tallied = served.board.tallied();
+    let views: HashSet<&str> = snapshot.views.iter().map(|view| &*view.name).collect();
+    tallied.retain(|(view, _), _| view.is_empty() || views.contains(&**view));
+    let of = |what: What| tallied.iter().filter(move |((_, labels), _)| labels.what() == what);
     let (mut series, mut refused): (Vec<Series<'_, u64>>, BTreeMap<&str, u64>) = (Vec::new(), BTreeMap::new());
-    for (labels, count) in of(What::Query) {
-        let Some(view) = name(labels) else { continue };
-        let [transport, process, qtype, source] = labels.words();
+    for ((view, labels), count) in of(What::Query) {
+        let [transport, process, qtype, mut source] = labels.words();
         let code = u16::from(labels.rcode());
+        // Without RD a name that is not ours is refused before anything is looked up.
+        if code == rcode::REFUSED && source == "local" {
+            source = "policy";
+        }
         if code == rcode::REFUSED && source == "policy" {
             *refused.entry(if view.is_empty() { "no-view" } else { "policy" }).or_default() += count;
         }
         let code = rcode::name(code);
         let own = vec![
-            ("view", view),
+            ("view", &**view),
             ("process", process),
             ("transport", transport),
             ("type", qtype),
@@ -191,13 +192,13 @@ fn queries(sheet: &mut Sheet<'_>, served: &Served) -> Result {
     sheet.counter(("hubdns_queries", None), "Queries that were answered", merged(series))?;
     let refused = ["no-view", "policy"].map(|why| (vec![("reason", why)], refused.get(why).copied().unwrap_or(0)));
     sheet.counter(("hubdns_refused", None), "Queries answered with REFUSED by our own will", refused)?;
-    durations(sheet, &tallied, &name)?;
+    durations(sheet, &tallied)?;
     for (what, metric, help) in [
         (What::Withheld, "hubdns_guard_withheld", "Answers withheld by the guard (R25)"),
         (What::Watched, "hubdns_guard_watched", "Answers that a watching guard would have withheld"),
         (What::Foreign, "hubdns_avd_foreign", "Queries for AVD resources that are neither here nor known (R18)"),
     ] {
-        let series = of(what).filter_map(|(labels, count)| Some((vec![("view", name(labels)?)], *count)));
+        let series = of(what).map(|((view, _), count)| (vec![("view", &**view)], *count));
         sheet.counter((metric, None), help, series)?;
     }
     Ok(())
@@ -215,18 +216,14 @@ fn merged(series: Vec<Series<'_, u64>>) -> BTreeMap<Vec<(&str, &str)>, u64> {
 /// One histogram's buckets and its sum in microseconds.
 type Histogram = ([u64; BUCKETS.len() + 1], u64);
 
-fn durations<'v>(
-    sheet: &mut Sheet<'_>,
-    tallied: &BTreeMap<Labels, u64>,
-    name: &impl Fn(&Labels) -> Option<&'v str>,
-) -> Result {
+fn durations(sheet: &mut Sheet<'_>, tallied: &BTreeMap<(Arc<str>, Labels), u64>) -> Result {
     let mut histograms: BTreeMap<(&str, &str), Histogram> = BTreeMap::new();
-    for (labels, count) in tallied {
-        let (what, Some(view)) = (labels.what(), name(labels)) else { continue };
+    for ((view, labels), count) in tallied {
+        let what = labels.what();
         if !matches!(what, What::Duration | What::Microseconds) {
             continue;
         }
-        let (buckets, sum) = histograms.entry((view, labels.words()[3])).or_default();
+        let (buckets, sum) = histograms.entry((&**view, labels.words()[3])).or_default();
         match buckets.get_mut(usize::from(labels.rcode())) {
             Some(bucket) if what == What::Duration => *bucket += count,
             _ => *sum += count,

@@ -1,12 +1,12 @@
 //! All counters of a process in one place: who writes registers here, who reads sums.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use super::Counters;
-use super::labels::{GONE, Labels, ViewId};
+use super::labels::{Labels, NO_VIEW};
 use super::tally::{Published, Tally};
 
 /// The counters of all writers.
@@ -15,7 +15,6 @@ pub struct Board {
     /// The event loops' counters, then those of streams.
     counters: Mutex<Vec<(Arc<Counters>, bool)>>,
     tallies: Mutex<Vec<Arc<Published>>>,
-    views: Mutex<Views>,
     sockets: Mutex<Vec<(SocketAddr, Weak<SocketFigures>)>>,
     /// Turns of the general path: it steps once a second at least.
     pub general_turns: AtomicU64,
@@ -37,14 +36,6 @@ pub struct SocketSums {
     pub overflows: u64,
     /// The least receive buffer in octets.
     pub buffer_octets: u64,
-}
-
-/// The views of the newest snapshot by name.
-#[derive(Debug, Default)]
-struct Views {
-    generation: u64,
-    last: ViewId,
-    ids: HashMap<Arc<str>, ViewId>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -70,31 +61,6 @@ impl Board {
         (counters, tally)
     }
 
-    /// Gives a writer the numbers of a snapshot's views, in the snapshot's order.
-    #[cold]
-    pub fn renew<'n>(&self, tally: &mut Tally, generation: u64, names: impl Iterator<Item = &'n Arc<str>> + Clone) {
-        let mut views = lock(&self.views);
-        if generation > views.generation {
-            let old = std::mem::take(&mut views.ids);
-            for name in names.clone() {
-                let id = old.get(name).copied().unwrap_or_else(|| {
-                    views.last += 1;
-                    views.last
-                });
-                views.ids.insert(Arc::clone(name), id);
-            }
-            views.generation = generation;
-        }
-        let own = names.map(|name| views.ids.get(name).copied().unwrap_or(GONE)).collect();
-        let current: HashSet<ViewId> = views.ids.values().copied().collect();
-        tally.renew(generation, own, |view| view != 0 && !current.contains(&view));
-    }
-
-    /// The names of the views by number.
-    pub fn views(&self) -> HashMap<ViewId, Arc<str>> {
-        lock(&self.views).ids.iter().map(|(name, id)| (*id, Arc::clone(name))).collect()
-    }
-
     /// The figures of a new socket of a listener; they are gone when the socket's owner drops them.
     pub fn socket(&self, listener: SocketAddr) -> Arc<SocketFigures> {
         let figures = Arc::new(SocketFigures::default());
@@ -116,11 +82,13 @@ impl Board {
         sums
     }
 
-    /// The sums of all tables.
-    pub fn tallied(&self) -> BTreeMap<Labels, u64> {
+    /// The sums of all tables by the view's name, which is empty where there is none; the label sets are without views.
+    pub fn tallied(&self) -> BTreeMap<(Arc<str>, Labels), u64> {
         let mut sums = BTreeMap::new();
         for published in lock(&self.tallies).iter() {
-            published.for_each(|labels, count| *sums.entry(labels).or_default() += count);
+            published.for_each(|name, labels, count| {
+                *sums.entry((Arc::clone(name), labels.in_view(NO_VIEW))).or_default() += count;
+            });
         }
         sums
     }
@@ -146,33 +114,40 @@ impl Board {
 
 #[cfg(test)]
 mod tests {
-    use super::super::labels::{Carrier, Process, Source};
+    use super::super::labels::{Carrier, Origin};
     use super::*;
 
     #[test]
-    fn a_view_keeps_its_number_over_reloads_and_readers_sum() {
+    fn readers_sum_what_all_writers_count() {
         let board = Board::default();
-        let names = |names: &[&str]| names.iter().map(|name| Arc::from(*name)).collect::<Vec<Arc<str>>>();
         let ((one, mut first), (two, mut second)) = (board.event_loop(), board.streams());
-        for tally in [&mut first, &mut second] {
-            board.renew(tally, 1, names(&["a", "b"]).iter());
-            let labels = Labels::query(tally.view(1), Carrier::Udp, Process::Other, 1, 0, Source::Local);
-            tally.add(labels, 2);
+        // They may have seen different snapshots.
+        for (tally, generation, names) in [(&mut first, 1, ["a", "b"]), (&mut second, 2, ["c", "a"])] {
+            let names = names.map(Arc::from);
+            tally.follow(generation, names.iter());
+            let at = names.iter().position(|name| &**name == "a").unwrap() as u32;
+            tally.add(Labels::query(at, Carrier::Udp, Origin::START, 1, 0), generation);
         }
-        one.queries.add(3);
-        two.queries.add(4);
-        board.renew(&mut first, 2, names(&["b", "c"]).iter());
-        let of_b = first.view(0);
-        assert_eq!(board.views()[&of_b].as_ref(), "b");
-        assert_eq!(
-            board.tallied().into_iter().map(|(labels, sum)| (labels.view(), sum)).collect::<Vec<_>>(),
-            [(of_b, 4)]
-        );
-        assert!(board.sums().contains(&("queries", 7)));
+        one.late.add(3);
+        two.late.add(4);
         one.turns.increment();
+        let own = Labels::query(NO_VIEW, Carrier::Udp, Origin::START, 1, 0);
+        assert_eq!(board.tallied(), BTreeMap::from([(("a".into(), own), 3)]));
+        assert!(board.sums().contains(&("late", 7)));
         assert_eq!(board.turns(), [1, 0], "one event loop, and the general path");
-        // A pass on an older snapshot counts views that are still there, and drops the rest.
-        board.renew(&mut second, 1, names(&["a", "b"]).iter());
-        assert_eq!((second.view(0), second.view(1)), (GONE, of_b));
+    }
+
+    #[test]
+    fn the_figures_of_sockets_are_summed_by_listener_and_go_with_their_sockets() {
+        let board = Board::default();
+        let listener = "127.0.0.1:53".parse().unwrap();
+        let [one, two] = [board.socket(listener), board.socket(listener)];
+        one.overflows.store(3, Relaxed);
+        one.buffer_octets.store(9, Relaxed);
+        two.overflows.store(4, Relaxed);
+        two.buffer_octets.store(8, Relaxed);
+        assert_eq!(board.sockets(), BTreeMap::from([(listener, SocketSums { overflows: 7, buffer_octets: 8 })]));
+        drop((one, two));
+        assert!(board.sockets().is_empty());
     }
 }

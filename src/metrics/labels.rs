@@ -118,18 +118,48 @@ pub enum What {
 const WHATS: [What; 6] =
     [What::Query, What::Duration, What::Microseconds, What::Withheld, What::Watched, What::Foreign];
 
-/// A number of a view in [`Labels`]; 0 is no view.
-pub type ViewId = u32;
-/// The number of every view that is not in the newest snapshot any more.
-pub(super) const GONE: ViewId = ViewId::MAX;
+/// The place of a view among those of a snapshot, in [`Labels`]; [`NO_VIEW`] is none.
+pub type ViewIndex = u32;
+/// A client in no view.
+pub const NO_VIEW: ViewIndex = ViewIndex::MAX;
 
-// From the lowest bit: source 3, RCODE or bucket 5, type 4, process 2, carrier 3, what 3, view 32.
-const RCODE: u32 = 3;
-const TYPE: u32 = 8;
-const PROCESS: u32 = 12;
+// From the lowest bit: source 3, process 2, RCODE or bucket 5, type 4, carrier 2, what 3; the view above them.
+const PROCESS: u32 = 3;
+const RCODE: u32 = 5;
+const TYPE: u32 = 10;
 const CARRIER: u32 = 14;
-const WHAT: u32 = 17;
-const VIEW: u32 = 20;
+const WHAT: u32 = 16;
+const VIEW: u32 = 32;
+
+/// Source and process of a query while it is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin(u32);
+
+impl Origin {
+    /// Before anything is known of it.
+    pub const START: Self = Self((Process::Other as u32) << PROCESS | Source::Local as u32);
+
+    /// A part of the answer came from there.
+    #[inline]
+    pub fn came_from(&mut self, source: Source) {
+        let own = self.0 & 7;
+        self.0 = self.0 & !7 | own.max(source as u32);
+    }
+
+    /// The same with another source.
+    #[inline]
+    pub fn with(self, source: Source) -> Self {
+        Self(self.0 & !7 | source as u32)
+    }
+
+    /// Sets the process unless it is known.
+    #[inline]
+    pub fn set_process(&mut self, process: Process) {
+        if self.0 >> PROCESS == Process::Other as u32 {
+            self.0 = self.0 & 7 | (process as u32) << PROCESS;
+        }
+    }
+}
 
 /// A set of labels with what it counts, as one number that is never 0.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -138,28 +168,24 @@ pub struct Labels(u64);
 impl Labels {
     /// Those of a query.
     #[inline]
-    pub fn query(view: ViewId, carrier: Carrier, process: Process, qtype: u16, rcode: u8, source: Source) -> Self {
+    pub fn query(view: ViewIndex, carrier: Carrier, origin: Origin, qtype: u16, rcode: u8) -> Self {
         let place = match PLACES.get(usize::from(qtype)) {
             Some(place) => *place,
-            None if qtype == 255 => 12,
-            None => 0,
+            None => other_place(qtype),
         };
-        Self(
-            u64::from(view) << VIEW
-                | (What::Query as u64) << WHAT
-                | (carrier as u64) << CARRIER
-                | (process as u64) << PROCESS
-                | u64::from(place) << TYPE
-                | u64::from(rcode & 31) << RCODE
-                | source as u64,
-        )
+        let low = origin.0
+            | u32::from(rcode & 31) << RCODE
+            | u32::from(place) << TYPE
+            | (carrier as u32) << CARRIER
+            | (What::Query as u32) << WHAT;
+        Self(u64::from(view) << VIEW | u64::from(low))
     }
 
     /// Those of the durations of a query's view and source, without a bucket.
     #[inline]
     pub fn durations(self) -> Self {
-        let kept = self.0 >> VIEW << VIEW | self.0 & 7;
-        Self(kept | (What::Duration as u64) << WHAT)
+        const KEPT: u64 = !0 << VIEW | 7;
+        Self(self.0 & KEPT | (What::Duration as u64) << WHAT)
     }
 
     /// A bucket of durations.
@@ -175,11 +201,17 @@ impl Labels {
     }
 
     /// Those of what is counted by view alone.
-    pub fn of_view(view: ViewId, what: What) -> Self {
+    pub fn of_view(view: ViewIndex, what: What) -> Self {
         Self(u64::from(view) << VIEW | (what as u64) << WHAT)
     }
 
+    /// The same for another view.
+    pub fn in_view(self, view: ViewIndex) -> Self {
+        Self(self.0 & !(!0 << VIEW) | u64::from(view) << VIEW)
+    }
+
     /// The packed number.
+    #[inline]
     pub(super) fn number(self) -> u64 {
         self.0
     }
@@ -197,16 +229,16 @@ impl Labels {
         WHATS.get(self.bits(WHAT, 7).wrapping_sub(1)).copied().unwrap_or(What::Query)
     }
 
-    /// The view; 0 is none.
-    pub fn view(self) -> ViewId {
-        (self.0 >> VIEW) as ViewId
+    /// The view.
+    pub fn view(self) -> ViewIndex {
+        (self.0 >> VIEW) as ViewIndex
     }
 
     /// The words of carrier, process, type and source.
     pub fn words(self) -> [&'static str; 4] {
         let qtype = self.bits(TYPE, 15).checked_sub(1).and_then(|place| TYPES.get(place)).map_or("other", |own| own.1);
         [
-            CARRIERS.get(self.bits(CARRIER, 7)).copied().unwrap_or("udp"),
+            CARRIERS.get(self.bits(CARRIER, 3)).copied().unwrap_or("udp"),
             PROCESSES.get(self.bits(PROCESS, 3)).copied().unwrap_or("other"),
             qtype,
             SOURCES.get(self.bits(0, 7)).copied().unwrap_or("local"),
@@ -219,30 +251,53 @@ impl Labels {
     }
 }
 
+/// The place of a type above those in [`PLACES`].
+#[cold]
+fn other_place(qtype: u16) -> u8 {
+    TYPES.iter().position(|(own, _)| *own == qtype).map_or(0, |place| place as u8 + 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn origin(process: Process, source: Source) -> Origin {
+        let mut origin = Origin::START;
+        origin.set_process(process);
+        origin.came_from(source);
+        origin
+    }
 
     #[test]
     fn labels_are_read_as_they_were_packed() {
         for (number, word) in TYPES.into_iter().chain([(0, "other"), (66, "other"), (256, "other"), (65_535, "other")])
         {
-            let labels = Labels::query(u32::MAX, Carrier::Tcp, Process::Connection, number, BADVERS, Source::Policy);
+            let own = origin(Process::Connection, Source::Policy);
+            let labels = Labels::query(NO_VIEW, Carrier::Tcp, own, number, BADVERS);
             assert_eq!(labels.words(), ["tcp", "connection", word, "policy"], "{number}");
-            assert_eq!((labels.view(), labels.rcode(), labels.what()), (u32::MAX, BADVERS, What::Query));
+            assert_eq!((labels.view(), labels.rcode(), labels.what()), (NO_VIEW, BADVERS, What::Query));
+            let moved = labels.in_view(7);
+            assert_eq!((moved.view(), moved.words()), (7, labels.words()));
         }
     }
 
     #[test]
+    fn the_last_source_stays_and_the_first_process() {
+        let mut own = origin(Process::Feed, Source::Stale);
+        own.came_from(Source::Cache);
+        own.set_process(Process::Discovery);
+        assert_eq!(own, origin(Process::Feed, Source::Stale));
+        assert_eq!(own.with(Source::Local), origin(Process::Feed, Source::Local));
+    }
+
+    #[test]
     fn durations_keep_view_and_source_alone() {
-        let one = Labels::query(7, Carrier::Udp, Process::Feed, 1, 3, Source::Upstream);
-        let other = Labels::query(7, Carrier::Tcp, Process::Other, 28, 0, Source::Upstream);
+        let one = Labels::query(7, Carrier::Udp, origin(Process::Feed, Source::Upstream), 1, 3);
+        let other = Labels::query(7, Carrier::Tcp, origin(Process::Other, Source::Upstream), 28, 0);
         assert_eq!(one.durations(), other.durations());
         let bucket = one.durations().bucket(15);
-        assert_eq!(
-            (bucket.what(), bucket.view(), bucket.rcode(), bucket.words()[3]),
-            (What::Duration, 7, 15, "upstream")
-        );
+        assert_eq!((bucket.what(), bucket.view(), bucket.rcode()), (What::Duration, 7, 15));
+        assert_eq!(bucket.words()[3], "upstream");
         assert_eq!(one.durations().sum().what(), What::Microseconds);
         assert_eq!(Labels::of_view(9, What::Foreign).what(), What::Foreign);
     }

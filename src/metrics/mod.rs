@@ -5,7 +5,7 @@ mod labels;
 mod tally;
 
 pub use board::{Board, SocketFigures, SocketSums};
-pub use labels::{BADVERS, Carrier, Labels, Process, Source, ViewId, What};
+pub use labels::{BADVERS, Carrier, Labels, NO_VIEW, Origin, Process, Source, ViewIndex, What};
 pub use tally::{BUCKETS, Tally};
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -38,10 +38,6 @@ counters! {
     turns,
     /// Queries that wait for an upstream at present: a gauge.
     held,
-    /// Messages received.
-    queries,
-    /// Replies sent.
-    replies,
     /// Messages that no reply is owed to (R6): fewer than 12 octets,
     discarded_short,
     /// a response,

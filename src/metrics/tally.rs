@@ -3,11 +3,12 @@
 //! A table holds what occurs, not what could: a view that nobody asks costs nothing. To count is one look-up and one
 //! store; a label set that is met for the first time may make the table grow.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::labels::{Labels, ViewId};
+use super::labels::{Labels, NO_VIEW, ViewIndex};
 
 /// Upper bounds of the histogram's buckets in microseconds; a last bucket holds what took longer.
 pub const BUCKETS: [u64; 15] = [
@@ -28,18 +29,24 @@ fn empty(slots: usize) -> Arc<[Slot]> {
     (0..slots).map(|_| Slot::default()).collect()
 }
 
+/// The names of a snapshot's views, in its order.
+type Names = Arc<[Arc<str>]>;
+
 /// What readers see of a writer's table.
 #[derive(Debug)]
-pub(super) struct Published(Mutex<Arc<[Slot]>>);
+pub(super) struct Published(Mutex<(Names, Arc<[Slot]>)>);
 
 impl Published {
-    /// Calls `each` with every label set and its count.
-    pub(super) fn for_each(&self, mut each: impl FnMut(Labels, u64)) {
-        let slots = Arc::clone(&self.0.lock().unwrap_or_else(PoisonError::into_inner));
+    /// Calls `each` with the view's name, empty where there is none, every label set and its count.
+    pub(super) fn for_each(&self, mut each: impl FnMut(&Arc<str>, Labels, u64)) {
+        let (names, slots) = self.0.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let none: Arc<str> = "".into();
         for slot in slots.iter() {
             let labels = slot.labels.load(Acquire);
             if labels != 0 {
-                each(Labels::from_number(labels), slot.count.load(Relaxed));
+                let labels = Labels::from_number(labels);
+                let name = names.get(labels.view() as usize).unwrap_or(&none);
+                each(name, labels, slot.count.load(Relaxed));
             }
         }
     }
@@ -51,38 +58,40 @@ pub struct Tally {
     slots: Arc<[Slot]>,
     used: usize,
     published: Arc<Published>,
-    /// Of each view of the snapshot its number.
-    views: Vec<ViewId>,
-    /// The generation that `views` is of.
+    names: Names,
+    /// The generation that `names` is of.
     generation: u64,
 }
 
 impl Tally {
     pub(super) fn new() -> (Self, Arc<Published>) {
-        let slots = empty(SLOTS);
-        let published = Arc::new(Published(Mutex::new(Arc::clone(&slots))));
-        let own = Self { slots, used: 0, published: Arc::clone(&published), views: Vec::new(), generation: u64::MAX };
+        let (slots, names) = (empty(SLOTS), Names::default());
+        let published = Arc::new(Published(Mutex::new((Arc::clone(&names), Arc::clone(&slots)))));
+        let own = Self { slots, used: 0, published: Arc::clone(&published), names, generation: u64::MAX };
         (own, published)
     }
 
-    /// Whether the numbers of views are those of a snapshot.
+    /// Counts by the views of a snapshot from now on. To be called whenever another one may be at work; what was counted
+    /// of a view that it lacks is dropped.
     #[inline]
-    pub fn is_of(&self, generation: u64) -> bool {
-        self.generation == generation
-    }
-
-    /// Takes the numbers of a snapshot's views. What was counted of views that `is_gone` is dropped.
-    pub(super) fn renew(&mut self, generation: u64, views: Vec<ViewId>, is_gone: impl Fn(ViewId) -> bool) {
-        (self.generation, self.views) = (generation, views);
-        if self.slots.iter().any(|slot| slot.labels.load(Relaxed) != 0 && is_gone(labels_of(slot).view())) {
-            self.rebuild(self.slots.len(), |labels| !is_gone(labels.view()));
+    pub fn follow<'n>(&mut self, generation: u64, names: impl Iterator<Item = &'n Arc<str>>) {
+        if self.generation != generation {
+            self.renew(generation, names.map(Arc::clone).collect());
         }
     }
 
-    /// The number of a view by its place in the snapshot; 0 for a place that there is not.
-    #[inline]
-    pub fn view(&self, index: usize) -> ViewId {
-        self.views.get(index).copied().unwrap_or(0)
+    #[cold]
+    fn renew(&mut self, generation: u64, names: Names) {
+        let places: HashMap<&str, ViewIndex> =
+            names.iter().enumerate().map(|(index, name)| (&**name, index as ViewIndex)).collect();
+        let moved: Vec<Option<ViewIndex>> = self.names.iter().map(|name| places.get(&**name).copied()).collect();
+        let place = |labels: Labels| match labels.view() {
+            NO_VIEW => Some(labels),
+            view => Some(labels.in_view(moved.get(view as usize).copied().flatten()?)),
+        };
+        let fresh = self.rebuilt(self.slots.len(), place);
+        (self.generation, self.names) = (generation, names);
+        self.publish(fresh);
     }
 
     /// Counts.
@@ -117,28 +126,31 @@ impl Tally {
     fn enter(&mut self, labels: Labels, count: u64) {
         // Half of the slots stay empty, so that a look-up ends soon.
         if (self.used + 1) * 2 > self.slots.len() {
-            self.rebuild(self.slots.len() * 2, |_| true);
+            let fresh = self.rebuilt(self.slots.len() * 2, Some);
+            self.publish(fresh);
         }
         put(&self.slots, labels, count);
         self.used += 1;
     }
 
-    fn rebuild(&mut self, slots: usize, is_kept: impl Fn(Labels) -> bool) {
+    /// A table of so many slots with what there is, each label set in its new place.
+    fn rebuilt(&mut self, slots: usize, place: impl Fn(Labels) -> Option<Labels>) -> Arc<[Slot]> {
         let fresh = empty(slots);
         self.used = 0;
         for slot in self.slots.iter().filter(|slot| slot.labels.load(Relaxed) != 0) {
-            if is_kept(labels_of(slot)) {
-                put(&fresh, labels_of(slot), slot.count.load(Relaxed));
+            if let Some(labels) = place(Labels::from_number(slot.labels.load(Relaxed))) {
+                put(&fresh, labels, slot.count.load(Relaxed));
                 self.used += 1;
             }
         }
-        self.slots = fresh;
-        *self.published.0.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&self.slots);
+        fresh
     }
-}
 
-fn labels_of(slot: &Slot) -> Labels {
-    Labels::from_number(slot.labels.load(Relaxed))
+    fn publish(&mut self, fresh: Arc<[Slot]>) {
+        self.slots = fresh;
+        let own = (Arc::clone(&self.names), Arc::clone(&self.slots));
+        *self.published.0.lock().unwrap_or_else(PoisonError::into_inner) = own;
+    }
 }
 
 #[inline]
@@ -163,17 +175,22 @@ fn put(slots: &[Slot], labels: Labels, count: u64) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::labels::{Carrier, Process, Source, What};
+    use super::super::labels::{Carrier, Origin, What};
     use super::*;
     use std::collections::BTreeMap;
 
-    fn labels(view: ViewId, qtype: u16) -> Labels {
-        Labels::query(view, Carrier::Udp, Process::Other, qtype, 0, Source::Cache)
+    fn labels(view: ViewIndex, qtype: u16) -> Labels {
+        Labels::query(view, Carrier::Udp, Origin::START, qtype, 0)
     }
 
-    fn seen(published: &Published) -> BTreeMap<Labels, u64> {
+    fn follow(tally: &mut Tally, generation: u64, names: &[&str]) {
+        let names: Vec<Arc<str>> = names.iter().map(|name| Arc::from(*name)).collect();
+        tally.follow(generation, names.iter());
+    }
+
+    fn seen(published: &Published) -> BTreeMap<(String, Labels), u64> {
         let mut seen = BTreeMap::new();
-        published.for_each(|labels, count| *seen.entry(labels).or_default() += count);
+        published.for_each(|name, labels, count| *seen.entry((name.to_string(), labels)).or_default() += count);
         seen
     }
 
@@ -187,30 +204,33 @@ mod tests {
         }
         let seen = seen(&published);
         assert_eq!(seen.len(), 1_000);
-        assert!((0..1_000).all(|view| seen[&labels(view, 1)] == u64::from(view) * 3 + 3));
+        assert!((0..1_000).all(|view| seen[&(String::new(), labels(view, 1))] == u64::from(view) * 3 + 3));
     }
 
     #[test]
-    fn a_view_that_goes_takes_its_counts_with_it() {
+    fn a_view_keeps_its_counts_wherever_it_stands_and_one_that_goes_takes_them_with_it() {
         let (mut tally, published) = Tally::new();
-        tally.renew(1, vec![1, 2], |_| false);
-        for index in 0..2 {
-            tally.add(labels(tally.view(index), 28), 5);
+        follow(&mut tally, 1, &["one", "two"]);
+        for view in [0, 1, NO_VIEW] {
+            tally.add(labels(view, 28), 5);
         }
-        tally.renew(2, vec![2], |view| view == 1);
-        assert_eq!((tally.view(0), tally.view(1)), (2, 0));
-        assert_eq!(seen(&published), BTreeMap::from([(labels(2, 28), 5)]));
+        follow(&mut tally, 2, &["three", "two"]);
+        follow(&mut tally, 3, &["two", "three"]);
+        tally.add(labels(0, 28), 1);
+        let expected = [(("".to_owned(), labels(NO_VIEW, 28)), 5), (("two".to_owned(), labels(0, 28)), 6)];
+        assert_eq!(seen(&published), BTreeMap::from(expected));
     }
 
     #[test]
     fn durations_fall_into_their_buckets() {
         let (mut tally, published) = Tally::new();
         let own = labels(1, 1).durations();
+        let count = |labels: Labels| seen(&published)[&(String::new(), labels)];
         for (micros, bucket) in [(0, 0), (100, 0), (101, 1), (5_000_000, 14), (5_000_001, 15)] {
             tally.took(own, Duration::from_micros(micros), 2);
-            assert!(seen(&published)[&own.bucket(bucket)] >= 2, "{micros}");
+            assert!(count(own.bucket(bucket)) >= 2, "{micros}");
         }
-        assert_eq!(seen(&published)[&own.sum()], 2 * (100 + 101 + 5_000_000 + 5_000_001));
-        assert!(seen(&published).keys().all(|labels| matches!(labels.what(), What::Duration | What::Microseconds)));
+        assert_eq!(count(own.sum()), 2 * (100 + 101 + 5_000_000 + 5_000_001));
+        assert!(seen(&published).keys().all(|(_, own)| matches!(own.what(), What::Duration | What::Microseconds)));
     }
 }

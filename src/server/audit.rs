@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::metrics::{Counters, Process, Source};
+use crate::metrics::{Counters, NO_VIEW, Origin, Process, Source, ViewIndex};
 use crate::resolve::{Client, Event, Observer};
 use crate::view::{Blocked, Route, Snapshot, Verdict};
 use crate::wire::{Key, Moment, NameRef};
@@ -41,43 +41,50 @@ static FOREIGN: Rate = Rate { second: AtomicU64::new(0), lines: AtomicU64::new(0
 /// What a pass showed of its query, for the counts.
 #[derive(Debug, Clone, Copy)]
 pub struct Seen {
-    /// The view's place in the snapshot; the highest number is none.
-    pub(super) view: usize,
+    /// The view's place in the snapshot.
+    pub(super) view: ViewIndex,
+    pub(super) origin: Origin,
     /// Octets of QNAME; 0 where it came to no verdict.
-    pub(super) qname_octets: usize,
-    pub(super) process: Process,
-    pub(super) source: Source,
-    pub(super) withheld: u16,
-    pub(super) watched: u16,
-    pub(super) foreign: u16,
+    pub(super) qname_octets: u16,
+    /// Whether there is something in `rare`.
+    pub(super) is_rare: bool,
+    pub(super) rare: Rare,
+}
+
+/// What is counted by view and seldom happens.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Rare {
+    pub(super) withheld: u8,
+    pub(super) watched: u8,
+    pub(super) foreign: u8,
 }
 
 impl Seen {
     /// Nothing yet.
     pub(super) const NOTHING: Self = Self {
-        view: usize::MAX,
+        view: NO_VIEW,
+        origin: Origin::START,
         qname_octets: 0,
-        process: Process::Other,
-        source: Source::Local,
-        withheld: 0,
-        watched: 0,
-        foreign: 0,
+        is_rare: false,
+        rare: Rare { withheld: 0, watched: 0, foreign: 0 },
     };
 
     /// The same with another source.
     pub(super) fn by(self, source: Source) -> Self {
-        Self { source, ..self }
+        Self { origin: self.origin.with(source), ..self }
     }
 
     /// The same with what earlier passes alone told: a name is told as foreign once.
-    pub(super) fn after(self, earlier: &Self) -> Self {
-        Self { foreign: self.foreign.saturating_add(earlier.foreign), ..self }
+    pub(super) fn after(mut self, earlier: &Self) -> Self {
+        self.rare.foreign = self.rare.foreign.saturating_add(earlier.rare.foreign);
+        self.is_rare |= earlier.rare.foreign > 0;
+        self
     }
 
     /// The same in the view that the client has in another snapshot.
     pub(super) fn in_view_of(self, snapshot: &Snapshot, client: &Client) -> Self {
-        let view = snapshot.select(client.address(), client.local()).map_or(usize::MAX, |(_, selected)| selected.view);
-        Self { view, ..self }
+        let view = snapshot.select(client.address(), client.local());
+        Self { view: view.map_or(NO_VIEW, |(_, selected)| selected.view as ViewIndex), ..self }
     }
 }
 
@@ -103,7 +110,7 @@ impl<'a> Audit<'a> {
     }
 
     fn view(&self) -> &str {
-        self.snapshot.views.get(self.seen.view).map_or("", |view| &view.name)
+        self.snapshot.views.get(self.seen.view as usize).map_or("", |view| &view.name)
     }
 }
 
@@ -111,23 +118,33 @@ impl Observer for Audit<'_> {
     #[inline]
     fn note(&mut self, event: Event<'_>) {
         match event {
-            Event::View(_, selected) => self.seen.view = selected.view,
+            Event::View(_, selected) => self.seen.view = selected.view as ViewIndex,
             Event::Verdict(name, verdict) => {
-                self.told(name, verdict);
+                if self.verdicts == 0 {
+                    self.seen.qname_octets = name.octets().len() as u16;
+                }
                 self.verdicts = self.verdicts.saturating_add(1);
                 match verdict {
-                    _ if self.verdicts <= self.known => {}
-                    Verdict::Forward { foreign: true, .. } => self.foreign(name, "forwarded"),
-                    Verdict::Blocked(Blocked::Unlisted) => self.foreign(name, "blocked"),
+                    // An alias that ends at an endpoint tells what QNAME did not.
+                    Verdict::Endpoint { endpoint, .. } => self.seen.origin.set_process(process_of(endpoint.kind)),
+                    Verdict::Forward { foreign, .. } => {
+                        if self.verdicts == 1 && self.snapshot.clouds.may_hold(name) {
+                            self.seen.origin.set_process(process_by_name(self.snapshot, name));
+                        }
+                        if *foreign {
+                            self.foreign(name, "forwarded");
+                        }
+                    }
+                    Verdict::Blocked(blocked) => self.blocked(name, *blocked),
                     _ => {}
                 }
             }
             Event::Raw(key, held, route) => {
                 if held.fresh {
-                    self.came_from(Source::Upstream);
+                    self.seen.origin.came_from(Source::Upstream);
                 } else {
                     self.counters.hits.increment();
-                    self.came_from(Source::Cache);
+                    self.seen.origin.came_from(Source::Cache);
                     if held.entry.take_refresh(self.now) {
                         self.refresh = Some((*key, route));
                     }
@@ -135,7 +152,7 @@ impl Observer for Audit<'_> {
             }
             Event::Cut(_) => {}
             Event::Stale(..) => {
-                self.came_from(Source::Stale);
+                self.seen.origin.came_from(Source::Stale);
                 self.counters.stale.increment();
             }
             Event::Need(..) => self.counters.misses.increment(),
@@ -153,43 +170,22 @@ impl Observer for Audit<'_> {
 }
 
 impl Audit<'_> {
-    /// A part of the answer came from there.
-    #[inline]
-    fn came_from(&mut self, source: Source) {
-        self.seen.source = self.seen.source.max(source);
-    }
-
-    /// What a name of the chain says of the query.
-    #[inline]
-    fn told(&mut self, name: NameRef<'_>, verdict: &Verdict<'_>) {
-        let is_first = self.seen.qname_octets == 0;
-        match verdict {
-            // An alias that ends at an endpoint tells what QNAME did not.
-            Verdict::Endpoint { endpoint, .. } if is_first || self.seen.process == Process::Other => {
-                self.seen.process = process_of(endpoint.kind);
-            }
-            Verdict::Forward { .. } if is_first && self.snapshot.clouds.may_hold(name) => {
-                self.seen.process = process_by_name(self.snapshot, name);
-            }
-            Verdict::Blocked(_) => self.blocked(name),
-            _ => {}
-        }
-        if is_first {
-            self.seen.qname_octets = name.octets().len();
-        }
-    }
-
     #[cold]
-    fn blocked(&mut self, name: NameRef<'_>) {
-        self.came_from(Source::Policy);
-        if self.seen.process == Process::Other {
-            self.seen.process = process_by_name(self.snapshot, name);
+    fn blocked(&mut self, name: NameRef<'_>, why: Blocked) {
+        self.seen.origin.came_from(Source::Policy);
+        self.seen.origin.set_process(process_by_name(self.snapshot, name));
+        if why == Blocked::Unlisted {
+            self.foreign(name, "blocked");
         }
     }
 
     #[cold]
     fn foreign(&mut self, name: NameRef<'_>, fate: &str) {
-        self.seen.foreign = self.seen.foreign.saturating_add(1);
+        if self.verdicts <= self.known {
+            return;
+        }
+        self.seen.is_rare = true;
+        self.seen.rare.foreign = self.seen.rare.foreign.saturating_add(1);
         if let Some(skipped) = FOREIGN.take(self.now) {
             tracing::info!(
                 action = "foreign", view = self.view(), client = %self.client.address(), name = %name, fate, skipped,
@@ -200,11 +196,13 @@ impl Audit<'_> {
 
     #[cold]
     fn withheld(&mut self, name: NameRef<'_>, address: Option<std::net::IpAddr>, watch: bool) {
+        self.seen.is_rare = true;
+        let rare = &mut self.seen.rare;
         if watch {
-            self.seen.watched = self.seen.watched.saturating_add(1);
+            rare.watched = rare.watched.saturating_add(1);
         } else {
-            self.seen.withheld = self.seen.withheld.saturating_add(1);
-            self.came_from(Source::Policy);
+            rare.withheld = rare.withheld.saturating_add(1);
+            self.seen.origin.came_from(Source::Policy);
         }
         if let Some(skipped) = WITHHELD.take(self.now) {
             let address = address.map(|address| address.to_string());

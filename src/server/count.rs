@@ -3,75 +3,67 @@
 use std::time::Duration;
 
 use super::audit::Seen;
-use crate::metrics::{BADVERS, Board, Carrier, Labels, Source, Tally, What};
+use crate::metrics::{BADVERS, Carrier, Labels, Source, Tally, What};
 use crate::view::Snapshot;
-use crate::wire::{HEADER_OCTETS, Header, Question, Records, flags, rcode, rtype, u16_at};
+use crate::wire::{HEADER_OCTETS, Header, Question, Records, rtype};
 
-/// Counts a reply to `message` and returns what its duration is counted under.
+/// Counts a reply to `message`, which left by the snapshot that the tally follows, and returns what its duration is
+/// counted under.
 #[inline]
-pub fn reply(
-    (tally, board): (&mut Tally, &Board),
-    snapshot: &Snapshot,
-    carrier: Carrier,
-    seen: &Seen,
-    message: &[u8],
-    reply: &[u8],
-) -> Labels {
-    if !tally.is_of(snapshot.generation) {
-        board.renew(tally, snapshot.generation, snapshot.views.iter().map(|view| &view.name));
+pub fn reply(tally: &mut Tally, carrier: Carrier, seen: &Seen, message: &[u8], reply: &[u8]) -> Labels {
+    let mut code = reply.get(3).map_or(0, |octet| octet & 15);
+    // The name was read: its type stands right behind it.
+    let qtype_at = HEADER_OCTETS + usize::from(seen.qname_octets);
+    let mut qtype = message.get(qtype_at..qtype_at + 2).map_or(0, |octets| u16::from_be_bytes([octets[0], octets[1]]));
+    let mut origin = seen.origin;
+    if seen.qname_octets == 0 {
+        // Refused, malformed, or of a kind that is not served: its type is not told.
+        (qtype, origin) = (0, origin.with(Source::Policy));
+        if code == 0 {
+            code = whole_rcode(reply);
+        }
     }
-    let view = tally.view(seen.view);
-    let labels = if seen.qname_octets == 0 {
-        without_verdict(view, carrier, seen, reply)
-    } else {
-        // The name was read: its type stands right behind it.
-        let qtype = u16_at(message, HEADER_OCTETS + seen.qname_octets).unwrap_or(0);
-        let code = reply.get(3).map_or(0, |octet| octet & 15);
-        let refused = u16::from(code) == rcode::REFUSED && seen.source == Source::Local;
-        let source = if refused { Source::Policy } else { seen.source };
-        Labels::query(view, carrier, seen.process, qtype, code, source)
-    };
+    let labels = Labels::query(seen.view, carrier, origin, qtype, code);
     tally.add(labels, 1);
-    if (seen.withheld, seen.watched, seen.foreign) != (0, 0, 0) {
-        by_view(tally, view, seen);
+    if seen.is_rare {
+        by_view(tally, seen);
     }
     labels.durations()
 }
 
-/// A query that came to no verdict: refused, malformed, or of a kind that is not served.
-#[cold]
-fn without_verdict(view: u32, carrier: Carrier, seen: &Seen, reply: &[u8]) -> Labels {
-    let source = seen.source.max(Source::Policy);
-    Labels::query(view, carrier, seen.process, 0, whole_rcode(reply), source)
+/// Has the tally count by a snapshot's views.
+#[inline]
+pub fn follow(tally: &mut Tally, snapshot: &Snapshot) {
+    tally.follow(snapshot.generation, snapshot.views.iter().map(|view| &view.name));
 }
 
 #[cold]
-fn by_view(tally: &mut Tally, view: u32, seen: &Seen) {
-    for (what, count) in [(What::Withheld, seen.withheld), (What::Watched, seen.watched), (What::Foreign, seen.foreign)]
+fn by_view(tally: &mut Tally, seen: &Seen) {
+    let rare = &seen.rare;
+    for (what, count) in [(What::Withheld, rare.withheld), (What::Watched, rare.watched), (What::Foreign, rare.foreign)]
     {
         if count > 0 {
-            tally.add(Labels::of_view(view, what), u64::from(count));
+            tally.add(Labels::of_view(seen.view, what), u64::from(count));
         }
     }
 }
 
 /// The RCODE with its upper bits, which stand in the OPT record (RFC 6891 §6.1.3); of those only BADVERS is ours.
+#[cold]
 fn whole_rcode(reply: &[u8]) -> u8 {
-    let Ok(header) = Header::read(reply) else { return 0 };
-    let code = (header.flags & flags::RCODE) as u8;
-    if code != 0 || header.additionals == 0 || header.answers != 0 || header.authorities != 0 {
-        return code;
-    }
-    let Ok(question) = Question::read(reply) else { return code };
+    let header = Header::read(reply).unwrap_or_default();
+    let Some(question) = Question::read(reply).ok().filter(|_| header.answers == 0 && header.authorities == 0) else {
+        return 0;
+    };
     let mut opt = Records::new(reply, question.end, header.additionals).map_while(Result::ok);
     match opt.find(|record| record.rtype == rtype::OPT) {
         Some(record) if record.ttl_bits >> 24 == 1 => BADVERS,
-        _ => code,
+        _ => 0,
     }
 }
 
 /// Replies that leave together and so took equally long: counted in runs of equal labels.
-pub(super) struct Batch {
+pub struct Batch {
     run: Option<Labels>,
     queries: u64,
     runs: Vec<(Labels, u64)>,
@@ -86,7 +78,7 @@ impl Default for Batch {
 impl Batch {
     /// One more reply.
     #[inline]
-    pub(super) fn push(&mut self, labels: Labels) {
+    pub fn push(&mut self, labels: Labels) {
         if self.run == Some(labels) {
             self.queries += 1;
         } else {
@@ -102,7 +94,7 @@ impl Batch {
     }
 
     /// They have left.
-    pub(super) fn end(&mut self, tally: &mut Tally, took: Duration) {
+    pub fn end(&mut self, tally: &mut Tally, took: Duration) {
         self.end_run();
         for (labels, queries) in self.runs.drain(..) {
             tally.took(labels, took, queries);

@@ -26,7 +26,7 @@ use crate::socket;
 use crate::upstream::{Mailbox, Pending, Servers, Streams};
 use crate::view::Snapshot;
 pub use audit::{Audit, Seen};
-pub use count::reply as count_reply;
+pub use count::{Batch, follow, reply as count_reply};
 use tcp::TcpLimits;
 use udp::{Control, Worker};
 

@@ -55,7 +55,6 @@ pub(super) struct TcpLimits {
     /// Written by several threads at once.
     counters: Arc<Counters>,
     tally: Mutex<Tally>,
-    board: Arc<Board>,
 }
 
 #[derive(Default)]
@@ -84,15 +83,14 @@ impl TcpLimits {
             stopping: CancellationToken::new(),
             counters,
             tally: Mutex::new(tally),
-            board: Arc::clone(board),
         }
     }
 
     /// Counts a reply and how long its query took.
     fn count(&self, snapshot: &Snapshot, seen: &Seen, message: &[u8], reply: &[u8], took: Duration) {
         let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        let counts = (&mut *tally, &*self.board);
-        let labels = count::reply(counts, snapshot, Carrier::Tcp, seen, message, reply);
+        count::follow(&mut tally, snapshot);
+        let labels = count::reply(&mut tally, Carrier::Tcp, seen, message, reply);
         tally.took(labels, took, 1);
     }
 
@@ -287,7 +285,6 @@ impl Connection<'_> {
         let (shared, client, begun) = (self.shared, self.client, Instant::now());
         // Other threads serve other connections: what this query counts is added in one go.
         let own = Counters::default();
-        own.queries.increment();
         let now = shared.clock.now();
         let snapshot = shared.snapshot.load();
         let mut audit = Audit::new(&own, &client, &snapshot, now, 0);
@@ -320,7 +317,6 @@ impl Connection<'_> {
                 return;
             }
         };
-        own.replies.increment();
         self.limits.counters.absorb(&own);
         let reply = self.reply.get(..length).unwrap_or(&[]);
         if length > 0 {
@@ -357,7 +353,6 @@ impl LaterPasses {
             // What came to its deadline is the upstream's.
             let seen = if lacks { seen.by(Source::Upstream) } else { seen };
             limits.count(&snapshot, &seen, message, reply, took);
-            self.counters.replies.increment();
             if lacks {
                 self.counters.late.increment();
             }

@@ -192,6 +192,7 @@ impl Worker {
             let now = self.shared.clock.now();
             self.turn(now);
             let current = Arc::clone(snapshot.load());
+            count::follow(&mut self.tally, &current);
             self.seen.store(current.generation, Ordering::Release);
             tokens.clear();
             tokens.append(&mut self.again);
@@ -272,6 +273,7 @@ impl Worker {
     /// Takes what was already received, so that nothing accepted is lost, and closes the socket.
     fn remove(&mut self, id: usize) {
         let current = self.shared.snapshot.load_full();
+        count::follow(&mut self.tally, &current);
         let now = self.shared.clock.now();
         self.listener(&current, id, now);
         if let Some(index) = self.listeners.iter().position(|listener| listener.id == id) {
@@ -283,6 +285,7 @@ impl Worker {
 
     fn read_to_the_end(&mut self, now: Moment) {
         let current = self.shared.snapshot.load_full();
+        count::follow(&mut self.tally, &current);
         let ids: Vec<usize> = self.listeners.iter().map(|listener| listener.id).collect();
         for id in ids {
             self.listener(&current, id, now);
@@ -343,7 +346,6 @@ impl Worker {
         let Some(listener) = self.listeners.get_mut(index) else { return };
         let Some(received) = self.inbox.get(datagram) else { return };
         let Some(source) = received.peer.address() else { return };
-        self.counters.queries.increment();
         let local = SocketAddr::new(received.local.unwrap_or(listener.local.ip()), listener.local.port());
         let client = Client::new(source, local, Transport::Udp);
         let out = listener.outbox.buffer();
@@ -352,14 +354,12 @@ impl Worker {
         let (refresh, verdicts, seen) = (audit.refresh.take(), audit.verdicts, audit.seen);
         let mut leaves = |listener: &mut Listener, seen: &Seen, length: usize| {
             let reply = listener.outbox.buffer().get(..length).unwrap_or(&[]);
-            let counts = (&mut self.tally, &*self.board);
-            self.batch.push(count::reply(counts, snapshot, Carrier::Udp, seen, received.octets, reply));
+            self.batch.push(count::reply(&mut self.tally, Carrier::Udp, seen, received.octets, reply));
             listener.outbox.push(length, received.peer, received.local, listener.local.is_ipv6());
         };
         match outcome {
             Outcome::Reply(length) => {
                 leaves(listener, &seen, length);
-                self.counters.replies.increment();
             }
             Outcome::Discard(Discard::Short) => self.counters.discarded_short.increment(),
             Outcome::Discard(Discard::Response) => self.counters.discarded_response.increment(),
@@ -546,7 +546,7 @@ impl Worker {
             }
             Outcome::Need(..) => servfail(&held.message, Transport::Udp, FULL, listener.outbox.buffer()),
         };
-        self.reply(snapshot, ticket, index, length, &seen);
+        self.reply(ticket, index, length, &seen);
     }
 
     /// The deadlines of held queries, and their earlier wakings for something stale.
@@ -568,7 +568,7 @@ impl Worker {
                 let length = servfail(&held.message, Transport::Udp, Ede::NO_REACHABLE_AUTHORITY, out);
                 let seen = self.notes.get(ticket.slot as usize).map_or(Seen::NOTHING, |note| note.seen);
                 let seen = seen.in_view_of(snapshot, &held.client).by(Source::Upstream);
-                self.reply(snapshot, ticket, index, length, &seen);
+                self.reply(ticket, index, length, &seen);
                 continue;
             }
             let scratch = Scratch { cache: &self.shared.cache, fetched: &held.fetched };
@@ -581,25 +581,23 @@ impl Worker {
             if let Outcome::Reply(length) = outcome
                 && Header::read(out).is_ok_and(|header| header.rcode() != rcode::SERVFAIL)
             {
-                self.reply(snapshot, ticket, index, length, &seen);
+                self.reply(ticket, index, length, &seen);
             }
         }
     }
 
     /// Sends what is in the outbox's buffer to a held query's client and lets the query go.
-    fn reply(&mut self, snapshot: &Snapshot, ticket: Ticket, index: usize, length: usize, seen: &Seen) {
+    fn reply(&mut self, ticket: Ticket, index: usize, length: usize, seen: &Seen) {
         if let (Some(held), Some(listener)) = (self.held.get_mut(ticket), self.listeners.get_mut(index))
             && length > 0
         {
             let (peer, local): (Peer, _) = (held.peer, held.local);
             let octets = listener.outbox.buffer().get(..length).unwrap_or(&[]);
-            let counts = (&mut self.tally, &*self.board);
-            let labels = count::reply(counts, snapshot, Carrier::Udp, seen, &held.message, octets);
+            let labels = count::reply(&mut self.tally, Carrier::Udp, seen, &held.message, octets);
             if let Some(note) = self.notes.get(ticket.slot as usize) {
                 self.tally.took(labels, note.begun.elapsed(), 1);
             }
             listener.outbox.push(length, peer, local, listener.local.is_ipv6());
-            self.counters.replies.increment();
         }
         self.release(ticket);
     }
