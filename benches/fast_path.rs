@@ -1,22 +1,29 @@
-//! Bytes in, bytes out: the core alone, without a socket. One figure a kind of answer.
+//! Bytes in, bytes out, without a socket: the core alone, and with what a worker counts. One figure a kind of answer.
 
 mod kinds;
 
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};
-use hubdns::resolve::Outcome;
+use hubdns::resolve::{Client, Outcome};
 use kinds::{KINDS, World};
 
 fn answers(criterion: &mut Criterion) {
+    measure(criterion, "answer", World::ask);
+    measure(criterion, "serve", World::serve);
+}
+
+type Ask = fn(&World, &[u8], &Client, &mut [u8]) -> Outcome;
+
+fn measure(criterion: &mut Criterion, name: &str, ask: Ask) {
     let world = World::new();
-    let mut group = criterion.benchmark_group("answer");
+    let mut group = criterion.benchmark_group(name);
     for (kind, name, inside) in KINDS {
         let (message, client) = World::question(name, inside);
         let mut out = [0; 1_232];
         group.bench_function(kind, |bencher| {
             bencher.iter(|| {
-                let outcome = world.ask(black_box(&message), &client, &mut out);
+                let outcome = ask(&world, black_box(&message), &client, &mut out);
                 assert!(matches!(outcome, Outcome::Reply(_)) || kind == "miss");
                 outcome
             });

@@ -29,6 +29,9 @@ pub mod import;
 // Floor 5: transports.
 pub mod server;
 
+// Floor 6: what is told of a running server over HTTP.
+pub mod admin;
+
 // Top: all of it wired together.
 pub mod asker;
 pub mod cli;

@@ -1,7 +1,9 @@
 //! The reload: load aside, swap whole, or change nothing (DESIGN.md section 9).
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::admin::{self, Addresses, BindError, InForce, Served, Status, Trigger};
 use crate::config::{Config, Finding, Severity, render};
 use crate::load::{self, Unreadable};
 use crate::server::{self, Server};
@@ -27,31 +29,63 @@ pub enum Refused {
     /// A new listener cannot be bound.
     #[error(transparent)]
     Server(#[from] server::Error),
+    /// A new HTTP listener cannot be bound.
+    #[error(transparent)]
+    Http(#[from] BindError),
+}
+
+/// What a configuration comes to, ready to be served.
+pub struct Prepared {
+    /// The settings.
+    pub config: Config,
+    /// The data.
+    pub snapshot: Snapshot,
+    /// Warnings and the like.
+    pub findings: Vec<Finding>,
+    /// A hash of all files that it was read from.
+    pub revision: String,
 }
 
 /// Loads a configuration and builds its snapshot.
 ///
 /// # Errors
 /// When it cannot be served.
-pub fn prepare(path: &Path, generation: u64) -> Result<(Config, Snapshot, Vec<Finding>), Refused> {
+pub fn prepare(path: &Path, generation: u64) -> Result<Prepared, Refused> {
+    let mut loaded = load::load(path)?;
+    let revision = std::mem::take(&mut loaded.revision);
     let (config, mut plan, findings) =
-        load::load(path)?.into_parts().map_err(|findings| Refused::Findings { path: path.to_path_buf(), findings })?;
+        loaded.into_parts().map_err(|findings| Refused::Findings { path: path.to_path_buf(), findings })?;
     plan.generation = generation;
-    Ok((config, Snapshot::build(plan), findings))
+    Ok(Prepared { config, snapshot: Snapshot::build(plan), findings, revision })
+}
+
+/// Where a configuration has HTTP served.
+pub fn addresses(config: &Config) -> Addresses {
+    Addresses { health: config.health }
 }
 
 /// A running server and the file that it was started from.
 pub struct Reloader {
     path: PathBuf,
     server: Server,
+    http: admin::Listeners,
+    status: Arc<Status>,
     config: Config,
     generation: u64,
 }
 
 impl Reloader {
-    /// A server that serves `config`, the first generation.
-    pub fn new(path: PathBuf, server: Server, config: Config) -> Self {
-        Self { path, server, config, generation: 1 }
+    /// A server that serves `config`, the first generation, and is told so to `status`.
+    pub fn new(
+        path: PathBuf,
+        server: Server,
+        (http, status): (admin::Listeners, Arc<Status>),
+        config: Config,
+        revision: String,
+    ) -> Self {
+        let served = Served { shared: Arc::clone(server.shared()), board: Arc::clone(server.board()) };
+        status.serves(served, InForce { generation: 1, revision });
+        Self { path, server, http, status, config, generation: 1 }
     }
 
     /// The server.
@@ -64,9 +98,14 @@ impl Reloader {
         &self.config
     }
 
-    /// Gives the server back, for its end.
-    pub fn into_server(self) -> Server {
-        self.server
+    /// Gives the server and the HTTP listeners back, for their end.
+    pub fn into_parts(self) -> (Server, admin::Listeners) {
+        (self.server, self.http)
+    }
+
+    /// What is told of the process.
+    pub fn status(&self) -> &Arc<Status> {
+        &self.status
     }
 
     /// Frees snapshots that no worker holds any more.
@@ -78,35 +117,46 @@ impl Reloader {
     /// and each finding one more.
     ///
     /// Returns whether the new configuration is served.
-    pub fn reload(&mut self) -> bool {
-        match self.try_reload() {
+    pub fn reload(&mut self, trigger: Trigger) -> bool {
+        let reloaded = self.try_reload();
+        let done = reloaded.is_ok();
+        self.status.reloads.note(trigger, done);
+        self.log(trigger.word(), reloaded);
+        done
+    }
+
+    fn log(&self, trigger: &str, reloaded: Result<(Vec<Finding>, Changes), Refused>) {
+        match reloaded {
             Ok((findings, changes)) => {
                 log_findings(&findings);
                 changes.resources().take(MOST_LINES).for_each(log_change);
                 let changes = changes.resources().count();
-                tracing::info!(generation = self.generation, views = self.views(), changes, "reloaded");
-                true
+                let revision = self.status.in_force.load().revision.clone();
+                let (generation, views) = (self.generation, self.views());
+                tracing::info!(generation, revision, trigger, views, changes, "reloaded");
             }
             Err(refused) => {
                 if let Refused::Findings { findings, .. } = &refused {
                     log_findings(findings);
                 }
-                tracing::error!(error = %refused, generation = self.generation, "reload refused");
-                false
+                tracing::error!(error = %refused, generation = self.generation, trigger, "reload refused");
             }
         }
     }
 
     fn try_reload(&mut self) -> Result<(Vec<Finding>, Changes), Refused> {
-        let (config, snapshot, findings) = prepare(&self.path, self.generation + 1)?;
+        let Prepared { config, snapshot, findings, revision } = prepare(&self.path, self.generation + 1)?;
         let kept = (config.workers, &config.cache) == (self.config.workers, &self.config.cache);
         if !kept {
             tracing::warn!("`workers` and [cache] take effect at the next start");
         }
         let changes = changes(&self.server.shared().snapshot.load(), &snapshot, 0);
+        let http = self.http.prepare(addresses(&config))?;
         self.server.replace(&config.listen, snapshot)?;
+        self.http.apply(http);
         self.generation += 1;
         self.config = config;
+        self.status.in_force.store(Arc::new(InForce { generation: self.generation, revision }));
         Ok((findings, changes))
     }
 

@@ -7,9 +7,10 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
+use crate::admin::{self, Status, Trigger};
 use crate::cache::{Limits, LoadError};
 use crate::config::Config;
-use crate::reload::{Refused, Reloader, log_findings, prepare};
+use crate::reload::{Prepared, Refused, Reloader, addresses, log_findings, prepare};
 use crate::resolve::general::Shared;
 use crate::server::{self, Server, Settings};
 use crate::wire::Ttl;
@@ -60,11 +61,16 @@ pub fn runtime() -> std::io::Result<Runtime> {
 /// When it cannot start, or a part of it fails.
 pub fn serve(path: &Path) -> Result<(), Error> {
     let path = path.to_path_buf();
-    let (config, snapshot, findings) = prepare(&path, 1)?;
+    let Prepared { config, snapshot, findings, revision } = prepare(&path, 1)?;
     log_findings(&findings);
     let runtime = runtime()?;
     // Before anything listens: a signal that comes as soon as the server answers must not end the process.
     let signals = runtime.block_on(async { Signals::new() })?;
+    let status = Arc::new(Status::default());
+    let mut http = admin::Listeners::new(Arc::clone(&status))?;
+    // Probes are answered from here on: not ready.
+    let bound = http.prepare(addresses(&config)).map_err(Refused::from)?;
+    http.apply(bound);
     let server = Server::start(&settings(&config), snapshot, runtime.handle().clone()).map_err(Refused::from)?;
     for address in server.local_addresses() {
         tracing::info!(%address, "listening over UDP and TCP");
@@ -77,8 +83,10 @@ pub fn serve(path: &Path) -> Result<(), Error> {
         runtime.spawn_blocking(move || load_cache(&shared, &file));
     }
     let shared = Arc::clone(server.shared());
-    tracing::info!(version = env!("CARGO_PKG_VERSION"), generation = 1, "ready");
-    let ended = runtime.block_on(until_stopped(Reloader::new(path, server, config), signals));
+    admin::step_general_path(runtime.handle(), Arc::clone(&status));
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), generation = 1, revision, "ready");
+    let reloader = Reloader::new(path, server, (http, status), config, revision);
+    let ended = runtime.block_on(until_stopped(reloader, signals));
     if let Some(file) = cache_file.filter(|_| ended.is_ok()) {
         save_cache(&shared, &file);
     }
@@ -110,8 +118,8 @@ fn save_cache(shared: &Shared, file: &Path) {
 
 /// The keys that are read and not yet served.
 fn warn_of_what_is_missing(config: &Config) {
-    if config.health.is_some() || config.admin.is_some() || config.watch {
-        tracing::warn!("`health`, `admin` and `watch` are checked but not served by this version; SIGHUP reloads");
+    if config.admin.is_some() || config.watch {
+        tracing::warn!("`admin` and `watch` are checked but not served by this version; SIGHUP reloads");
     }
 }
 
@@ -138,7 +146,7 @@ async fn until_stopped(mut reloader: Reloader, signals: Signals) -> Result<(), E
     let name = loop {
         tokio::select! {
             _ = hang_up.recv() => {
-                tokio::task::block_in_place(|| reloader.reload());
+                tokio::task::block_in_place(|| reloader.reload(Trigger::Signal));
             }
             _ = terminate.recv() => break "SIGTERM",
             _ = interrupt.recv() => break "SIGINT",
@@ -150,14 +158,21 @@ async fn until_stopped(mut reloader: Reloader, signals: Signals) -> Result<(), E
             }
         }
     };
+    // At once: a balancer has to see it while queries are still answered.
+    reloader.status().stops();
     let lameduck = reloader.config().lameduck;
     tracing::info!(signal = name, lameduck_ms = u64::try_from(lameduck.as_millis()).unwrap_or(u64::MAX), "stopping");
     let drained = async {
         tokio::time::sleep(lameduck).await;
-        reloader.into_server().stop(DRAIN).await;
+        let (server, http) = reloader.into_parts();
+        server.stop(DRAIN).await;
+        http
     };
     tokio::select! {
-        () = drained => tracing::info!("stopped"),
+        http = drained => {
+            tokio::task::block_in_place(|| http.stop());
+            tracing::info!("stopped");
+        }
         () = again(&mut terminate, &mut interrupt) => tracing::warn!("stopped at once by a second signal"),
     }
     Ok(())

@@ -1,8 +1,13 @@
 //! The kinds of answers that the benches of the core ask for: one configuration, one cache, one query each.
 
+use std::cell::RefCell;
+use std::sync::Arc;
+
 use hubdns::cache::{Cache, Limits};
 use hubdns::load;
-use hubdns::resolve::{Client, Outcome, Silence, Transport, answer};
+use hubdns::metrics::{Board, Carrier, Counters, Tally};
+use hubdns::resolve::{Client, Outcome, Silence, Transport, answer, contained};
+use hubdns::server::{Audit, Batch, count_reply, follow};
 use hubdns::view::Snapshot;
 use hubdns::wire::{Key, Moment, RawAnswer, WireName};
 
@@ -74,6 +79,8 @@ const NOW: Moment = Moment::from_millis(2_000);
 pub(crate) struct World {
     snapshot: Snapshot,
     cache: Cache,
+    counters: Arc<Counters>,
+    counts: RefCell<(Tally, Batch)>,
 }
 
 impl World {
@@ -90,7 +97,10 @@ impl World {
             let key = Key::new(route.id, WireName::from_presentation(name).unwrap().as_ref(), 1, false, false);
             cache.insert(&key, RawAnswer::from_upstream(&message, &key).unwrap(), Moment::from_millis(1_000));
         }
-        Self { snapshot, cache }
+        let board = Board::default();
+        let (counters, mut tally) = board.event_loop();
+        follow(&mut tally, &snapshot);
+        Self { snapshot, cache, counters, counts: RefCell::new((tally, Batch::default())) }
     }
 
     /// A query of a kind.
@@ -102,5 +112,17 @@ impl World {
     /// Asks once.
     pub(crate) fn ask(&self, message: &[u8], client: &Client, out: &mut [u8]) -> Outcome {
         answer(message, client, &self.snapshot, &self.cache, NOW, out, &mut Silence)
+    }
+
+    /// Asks once as a worker does, which counts and watches.
+    pub(crate) fn serve(&self, message: &[u8], client: &Client, out: &mut [u8]) -> Outcome {
+        let mut audit = Audit::new(&self.counters, client, &self.snapshot, NOW, 0);
+        let outcome = contained(message, client, &self.snapshot, &self.cache, NOW, out, &mut audit);
+        if let Outcome::Reply(length) = outcome {
+            let (tally, batch) = &mut *self.counts.borrow_mut();
+            let reply = out.get(..length).unwrap_or(&[]);
+            batch.push(count_reply(tally, Carrier::Udp, &audit.seen, message, reply));
+        }
+        outcome
     }
 }

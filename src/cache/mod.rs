@@ -102,6 +102,11 @@ impl Cache {
         [&self.answers, &self.failures].into_iter().flatten().map(Store::octets).sum()
     }
 
+    /// Entries dropped to make room so far.
+    pub fn evictions(&self) -> u64 {
+        [&self.answers, &self.failures].into_iter().flatten().map(Store::evictions).sum()
+    }
+
     /// Entries held, dead ones that were not yet replaced among them.
     pub fn len(&self) -> usize {
         self.answers.as_ref().map_or(0, Store::len)

@@ -91,6 +91,8 @@ struct Shard {
     octets: u64,
     bound: u64,
     ghosts: Ghosts,
+    /// Entries dropped to make room.
+    evictions: u64,
 }
 
 /// Entries by key.
@@ -129,7 +131,7 @@ impl Store {
     pub(super) fn clear(&self) {
         for shard in &self.shards {
             let mut shard = lock(shard);
-            *shard = Shard::new(shard.bound_given());
+            *shard = Shard { evictions: shard.evictions, ..Shard::new(shard.bound_given()) };
         }
     }
 
@@ -157,6 +159,11 @@ impl Store {
         self.shards.iter().map(|shard| lock(shard).index.len()).sum()
     }
 
+    /// Entries dropped to make room so far.
+    pub(super) fn evictions(&self) -> u64 {
+        self.shards.iter().map(|shard| lock(shard).evictions).sum()
+    }
+
     fn shard(&self, hash: u64) -> MutexGuard<'_, Shard> {
         // The highest bits: the index uses the lowest, the fingerprints those between.
         let index = (hash >> 58) as usize & (self.shards.len() - 1);
@@ -181,6 +188,7 @@ impl Shard {
             octets: 0,
             bound: octets.saturating_sub(ghosts.octets()),
             ghosts,
+            evictions: 0,
         }
     }
 
@@ -268,6 +276,7 @@ impl Shard {
                     self.ghosts.remember(slot.hash);
                 }
                 self.drop_slot(index);
+                self.evictions += 1;
             }
         }
     }

@@ -69,7 +69,7 @@ pub(super) fn run(options: &Options, result: &mut dyn Write, diagnostics: &mut d
             return Ok(Exit::Failed);
         }
     };
-    let Loaded { config, plan, mut findings, mut files } = loaded;
+    let Loaded { config, plan, mut findings, mut files, .. } = loaded;
     if !options.vnets.is_empty() {
         let inventory = load::inventory(&options.vnets, &mut findings);
         if let (Some(plan), Some(config)) = (&plan, &config) {

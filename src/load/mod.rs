@@ -14,6 +14,7 @@ mod inventory;
 mod jail;
 mod lints;
 mod names;
+mod revision;
 mod services;
 mod upstreams;
 mod views;
@@ -44,7 +45,7 @@ pub const TRANSPORTS: &[&str] =
 pub const TEXT_NAME: &str = "hubdns.toml";
 
 /// What a configuration comes to.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Loaded {
     /// The settings that live on; none with errors.
     pub config: Option<Config>,
@@ -54,6 +55,8 @@ pub struct Loaded {
     pub findings: Vec<Finding>,
     /// Every file that was read, the main file first: what `watch` looks at.
     pub files: Vec<PathBuf>,
+    /// A hash of all of them.
+    pub revision: String,
 }
 
 impl Loaded {
@@ -109,12 +112,7 @@ pub fn from_texts(texts: &[(&str, &str)]) -> Loaded {
     let files: BTreeMap<PathBuf, String> =
         texts.iter().map(|(name, text)| (PathBuf::from(name), (*text).to_owned())).collect();
     let main = texts.first().map_or(TEXT_NAME, |(name, _)| name);
-    load_with(&Memory(files), Path::new(main)).unwrap_or_else(|_| Loaded {
-        config: None,
-        plan: None,
-        findings: Vec::new(),
-        files: Vec::new(),
-    })
+    load_with(&Memory(files), Path::new(main)).unwrap_or_default()
 }
 
 /// Loads a text as if it stood in the file at `path`; what it refers to is read from the disk. With `included` it is a
@@ -131,12 +129,7 @@ pub fn text_at(path: &Path, text: &str, included: bool) -> Loaded {
         texts.insert(main.clone(), head);
     }
     let files = files::Overlay { texts: Memory(texts), below: &Disk };
-    load_with(&files, if included { &main } else { path }).unwrap_or_else(|_| Loaded {
-        config: None,
-        plan: None,
-        findings: Vec::new(),
-        files: Vec::new(),
-    })
+    load_with(&files, if included { &main } else { path }).unwrap_or_default()
 }
 
 /// The text of a file that is read for an importer, within the bound of Azure's files.
@@ -152,6 +145,7 @@ pub fn bounded_text(path: &Path) -> Result<String, Box<Finding>> {
 
 /// Loads by any source of files.
 fn load_with(files: &dyn Files, main: &Path) -> Result<Loaded, Unreadable> {
+    let files = &revision::Hashed::new(files, main);
     let gathered =
         files::gather(files, main).map_err(|error| Unreadable { path: main.to_owned(), message: error.to_string() })?;
     let files::Gathered { spec, mut findings, files: mut read } = gathered;
@@ -171,7 +165,7 @@ fn load_with(files: &dyn Files, main: &Path) -> Result<Loaded, Unreadable> {
     let sound = !has_errors(&findings);
     let plan = sound.then(|| SnapshotPlan { generation: 0, known: known(&spec), groups, views, clouds });
     let config = Config::from_spec(&spec).filter(|_| sound);
-    Ok(Loaded { config, plan, findings, files: read })
+    Ok(Loaded { config, plan, findings, files: read, revision: files.revision() })
 }
 
 /// Tables of one kind with one name, over all files, imported ones included.

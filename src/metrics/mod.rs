@@ -1,5 +1,13 @@
 //! Counters as data: each worker writes its own, whoever wants a figure sums them. No exporter here.
 
+mod board;
+mod labels;
+mod tally;
+
+pub use board::{Board, SocketFigures, SocketSums};
+pub use labels::{BADVERS, Carrier, Labels, NO_VIEW, Origin, Process, Source, ViewIndex, What};
+pub use tally::{BUCKETS, Tally};
+
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// Declares the counters once: the fields, their names and the sum.
@@ -16,21 +24,32 @@ macro_rules! counters {
             pub fn values(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($name), self.$name.get()),)*].into_iter()
             }
+
+            /// Adds what another set holds. Several threads may do so at once.
+            pub fn absorb(&self, other: &Self) {
+                $(self.$name.add_shared(other.$name.get());)*
+            }
         }
     };
 }
 
 counters! {
-    /// Messages received.
-    queries,
-    /// Replies sent.
-    replies,
-    /// Messages that no reply is owed to (R6).
-    discards,
+    /// Turns of the event loop.
+    turns,
+    /// Queries that wait for an upstream at present: a gauge.
+    held,
+    /// Messages that no reply is owed to (R6): fewer than 12 octets,
+    discarded_short,
+    /// a response,
+    discarded_response,
+    /// from a port that answers whatever it gets.
+    discarded_port,
     /// Malformed queries (FORMERR).
     malformed,
     /// Queries of clients in no view (REFUSED).
     no_view,
+    /// Cached answers used.
+    hits,
     /// Queries that needed an upstream's answer.
     misses,
     /// Cached answers fetched anew before their end, those that are kept warm among them.
@@ -41,16 +60,10 @@ counters! {
     full,
     /// Queries whose deadline came before their answer.
     late,
-    /// Answers withheld by the guard (R25).
-    guard_withheld,
-    /// Answers that a watching guard would have withheld.
-    guard_watched,
     /// Names that share a resource's GUID and passed (R25).
     guard_mates,
     /// Records that lost their hints.
     hints_removed,
-    /// AVD names of resources that are neither here nor known (R18).
-    avd_foreign,
     /// NXDOMAIN turned into NODATA above an owned name (R19).
     ancestors,
     /// Replies with TC.
@@ -59,6 +72,14 @@ counters! {
     unsent,
     /// Panics in a query, answered with SERVFAIL.
     panics,
+    /// Connections accepted,
+    tcp_accepted,
+    /// closed again,
+    tcp_closed,
+    /// refused since their client has too many,
+    tcp_rejected,
+    /// idle ones that made room.
+    tcp_evicted,
 }
 
 /// A counter with one writer: an increment is a load and a store, not a locked instruction.
@@ -74,6 +95,18 @@ impl Counter {
     /// Adds one; only the owner may.
     pub fn increment(&self) {
         self.add(1);
+    }
+
+    /// Adds `more`, also where several threads do.
+    pub fn add_shared(&self, more: u64) {
+        if more > 0 {
+            self.0.fetch_add(more, Relaxed);
+        }
+    }
+
+    /// Sets a gauge; only the owner may.
+    pub fn set(&self, value: u64) {
+        self.0.store(value, Relaxed);
     }
 
     /// The present value.

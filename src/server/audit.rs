@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use crate::metrics::Counters;
+use crate::metrics::{Counters, NO_VIEW, Origin, Process, Source, ViewIndex};
 use crate::resolve::{Client, Event, Observer};
 use crate::view::{Blocked, Route, Snapshot, Verdict};
 use crate::wire::{Key, Moment, NameRef};
+use crate::zone::avd::Kind;
 
 /// Audit lines a second of one kind; the rest is counted and said with the next line.
 const LINES_PER_SECOND: u64 = 20;
@@ -37,13 +38,64 @@ impl Rate {
 static WITHHELD: Rate = Rate { second: AtomicU64::new(0), lines: AtomicU64::new(0), skipped: AtomicU64::new(0) };
 static FOREIGN: Rate = Rate { second: AtomicU64::new(0), lines: AtomicU64::new(0), skipped: AtomicU64::new(0) };
 
+/// What a pass showed of its query, for the counts.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen {
+    /// The view's place in the snapshot.
+    pub(super) view: ViewIndex,
+    pub(super) origin: Origin,
+    /// Octets of QNAME; 0 where it came to no verdict.
+    pub(super) qname_octets: u16,
+    /// Whether there is something in `rare`.
+    pub(super) is_rare: bool,
+    pub(super) rare: Rare,
+}
+
+/// What is counted by view and seldom happens.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Rare {
+    pub(super) withheld: u8,
+    pub(super) watched: u8,
+    pub(super) foreign: u8,
+}
+
+impl Seen {
+    /// Nothing yet.
+    pub(super) const NOTHING: Self = Self {
+        view: NO_VIEW,
+        origin: Origin::START,
+        qname_octets: 0,
+        is_rare: false,
+        rare: Rare { withheld: 0, watched: 0, foreign: 0 },
+    };
+
+    /// The same with another source.
+    pub(super) fn by(self, source: Source) -> Self {
+        Self { origin: self.origin.with(source), ..self }
+    }
+
+    /// The same with what earlier passes alone told: a name is told as foreign once.
+    pub(super) fn after(mut self, earlier: &Self) -> Self {
+        self.rare.foreign = self.rare.foreign.saturating_add(earlier.rare.foreign);
+        self.is_rare |= earlier.rare.foreign > 0;
+        self
+    }
+
+    /// The same in the view that the client has in another snapshot.
+    pub(super) fn in_view_of(self, snapshot: &Snapshot, client: &Client) -> Self {
+        let view = snapshot.select(client.address(), client.local());
+        Self { view: view.map_or(NO_VIEW, |(_, selected)| selected.view as ViewIndex), ..self }
+    }
+}
+
 /// Observes one pass of one answer.
-pub(super) struct Audit<'a> {
+pub struct Audit<'a> {
     counters: &'a Counters,
     client: &'a Client,
     snapshot: &'a Snapshot,
     now: Moment,
-    view: usize,
+    /// What it showed so far.
+    pub seen: Seen,
     /// Verdicts that this pass told, and how many of its first ones earlier passes told.
     pub(super) verdicts: u16,
     known: u16,
@@ -53,18 +105,12 @@ pub(super) struct Audit<'a> {
 
 impl<'a> Audit<'a> {
     /// `known` is how many verdicts earlier passes over the same query told, up to a raw answer that it needed.
-    pub(super) fn new(
-        counters: &'a Counters,
-        client: &'a Client,
-        snapshot: &'a Snapshot,
-        now: Moment,
-        known: u16,
-    ) -> Self {
-        Self { counters, client, snapshot, now, view: usize::MAX, verdicts: 0, known, refresh: None }
+    pub fn new(counters: &'a Counters, client: &'a Client, snapshot: &'a Snapshot, now: Moment, known: u16) -> Self {
+        Self { counters, client, snapshot, now, seen: Seen::NOTHING, verdicts: 0, known, refresh: None }
     }
 
     fn view(&self) -> &str {
-        self.snapshot.views.get(self.view).map_or("", |view| &view.name)
+        self.snapshot.views.get(self.seen.view as usize).map_or("", |view| &view.name)
     }
 }
 
@@ -72,23 +118,43 @@ impl Observer for Audit<'_> {
     #[inline]
     fn note(&mut self, event: Event<'_>) {
         match event {
-            Event::View(_, selected) => self.view = selected.view,
+            Event::View(_, selected) => self.seen.view = selected.view as ViewIndex,
             Event::Verdict(name, verdict) => {
+                if self.verdicts == 0 {
+                    self.seen.qname_octets = name.octets().len() as u16;
+                }
                 self.verdicts = self.verdicts.saturating_add(1);
                 match verdict {
-                    _ if self.verdicts <= self.known => {}
-                    Verdict::Forward { foreign: true, .. } => self.foreign(name, "forwarded"),
-                    Verdict::Blocked(Blocked::Unlisted) => self.foreign(name, "blocked"),
+                    // An alias that ends at an endpoint tells what QNAME did not.
+                    Verdict::Endpoint { endpoint, .. } => self.seen.origin.set_process(process_of(endpoint.kind)),
+                    Verdict::Forward { foreign, .. } => {
+                        if self.verdicts == 1 && self.snapshot.clouds.may_hold(name) {
+                            self.seen.origin.set_process(process_by_name(self.snapshot, name));
+                        }
+                        if *foreign {
+                            self.foreign(name, "forwarded");
+                        }
+                    }
+                    Verdict::Blocked(blocked) => self.blocked(name, *blocked),
                     _ => {}
                 }
             }
             Event::Raw(key, held, route) => {
-                if !held.fresh && held.entry.take_refresh(self.now) {
-                    self.refresh = Some((*key, route));
+                if held.fresh {
+                    self.seen.origin.came_from(Source::Upstream);
+                } else {
+                    self.counters.hits.increment();
+                    self.seen.origin.came_from(Source::Cache);
+                    if held.entry.take_refresh(self.now) {
+                        self.refresh = Some((*key, route));
+                    }
                 }
             }
             Event::Cut(_) => {}
-            Event::Stale(..) => self.counters.stale.increment(),
+            Event::Stale(..) => {
+                self.seen.origin.came_from(Source::Stale);
+                self.counters.stale.increment();
+            }
             Event::Need(..) => self.counters.misses.increment(),
             Event::NoView => self.counters.no_view.increment(),
             Event::Malformed(_) => self.counters.malformed.increment(),
@@ -105,8 +171,21 @@ impl Observer for Audit<'_> {
 
 impl Audit<'_> {
     #[cold]
+    fn blocked(&mut self, name: NameRef<'_>, why: Blocked) {
+        self.seen.origin.came_from(Source::Policy);
+        self.seen.origin.set_process(process_by_name(self.snapshot, name));
+        if why == Blocked::Unlisted {
+            self.foreign(name, "blocked");
+        }
+    }
+
+    #[cold]
     fn foreign(&mut self, name: NameRef<'_>, fate: &str) {
-        self.counters.avd_foreign.increment();
+        if self.verdicts <= self.known {
+            return;
+        }
+        self.seen.is_rare = true;
+        self.seen.rare.foreign = self.seen.rare.foreign.saturating_add(1);
         if let Some(skipped) = FOREIGN.take(self.now) {
             tracing::info!(
                 action = "foreign", view = self.view(), client = %self.client.address(), name = %name, fate, skipped,
@@ -117,10 +196,13 @@ impl Audit<'_> {
 
     #[cold]
     fn withheld(&mut self, name: NameRef<'_>, address: Option<std::net::IpAddr>, watch: bool) {
+        self.seen.is_rare = true;
+        let rare = &mut self.seen.rare;
         if watch {
-            self.counters.guard_watched.increment()
+            rare.watched = rare.watched.saturating_add(1);
         } else {
-            self.counters.guard_withheld.increment()
+            rare.withheld = rare.withheld.saturating_add(1);
+            self.seen.origin.came_from(Source::Policy);
         }
         if let Some(skipped) = WITHHELD.take(self.now) {
             let address = address.map(|address| address.to_string());
@@ -129,5 +211,28 @@ impl Audit<'_> {
                 "an address that the view does not hold for a guarded name"
             );
         }
+    }
+}
+
+/// The process that an endpoint carries.
+fn process_of(kind: Kind) -> Process {
+    match kind {
+        Kind::Global => Process::Discovery,
+        Kind::Workspace => Process::Feed,
+        Kind::HostPool => Process::Connection,
+        Kind::Other => Process::Other,
+    }
+}
+
+/// The process of an AVD name without a record here, as far as its labels tell: web front ends with a GUID serve the
+/// feed first.
+#[cold]
+fn process_by_name(snapshot: &Snapshot, name: NameRef<'_>) -> Process {
+    let Some(avd) = snapshot.clouds.classify(name) else { return Process::Other };
+    match snapshot.clouds.kind_by_name(name) {
+        Some(kind) => process_of(kind),
+        None if avd.guid.is_some() => Process::Feed,
+        None if name.labels().next().is_some_and(|label| label == b"rdweb") => Process::Discovery,
+        None => Process::Other,
     }
 }

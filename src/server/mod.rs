@@ -1,6 +1,7 @@
 //! Transports: the UDP workers and the TCP listeners, bound, run, changed and drained as one [`Server`].
 
 mod audit;
+mod count;
 mod held;
 mod tcp;
 mod udp;
@@ -18,12 +19,14 @@ use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::cache::{Cache, Limits};
-use crate::metrics::Counters;
+use crate::metrics::Board;
 use crate::resolve::Waiting;
 use crate::resolve::general::{Clock, Shared, draw_mark};
 use crate::socket;
 use crate::upstream::{Mailbox, Pending, Servers, Streams};
 use crate::view::Snapshot;
+pub use audit::{Audit, Seen};
+pub use count::{Batch, follow, reply as count_reply};
 use tcp::TcpLimits;
 use udp::{Control, Worker};
 
@@ -85,12 +88,12 @@ struct WorkerHandle {
     thread: Option<JoinHandle<()>>,
     /// The generation of the snapshot that it last looked at.
     seen: Arc<AtomicU64>,
-    counters: Arc<Counters>,
 }
 
 /// A running server.
 pub struct Server {
     shared: Arc<Shared>,
+    board: Arc<Board>,
     workers: Vec<WorkerHandle>,
     listeners: BTreeMap<SocketAddr, Listener>,
     next_listener: usize,
@@ -127,18 +130,20 @@ impl Server {
             clock: Clock::default(),
             mark: draw_mark(),
         });
+        let board = Arc::new(Board::default());
         let mut server = Self {
             shared: Arc::clone(&shared),
+            board: Arc::clone(&board),
             workers: Vec::new(),
             listeners: BTreeMap::new(),
             next_listener: 0,
             runtime,
-            tcp: Arc::new(TcpLimits::for_descriptors(descriptors)),
+            tcp: Arc::new(TcpLimits::new(descriptors, &board)),
             old: Vec::new(),
         };
         let bound = server.bind(&settings.listen, count)?;
         for (index, part) in parts.into_iter().enumerate() {
-            let handle = Worker::start(index, part, &shared, &servers, &streams).map_err(Error::Worker)?;
+            let handle = Worker::start(index, part, &shared, &board, &servers, &streams).map_err(Error::Worker)?;
             server.workers.push(handle);
         }
         server.add(bound);
@@ -155,10 +160,9 @@ impl Server {
         &self.shared
     }
 
-    /// The sum of a counter over all workers and streams.
-    pub fn counter(&self, name: &str) -> u64 {
-        let all = self.workers.iter().map(|worker| &worker.counters).chain([self.tcp.counters()]);
-        all.flat_map(|counters| counters.values()).filter(|(own, _)| *own == name).map(|(_, value)| value).sum()
+    /// The counters of all its threads.
+    pub fn board(&self) -> &Arc<Board> {
+        &self.board
     }
 
     /// Serves by another snapshot and on other listeners. New listeners are bound first, so that an error changes

@@ -18,12 +18,13 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::audit::Audit;
-use crate::metrics::Counters;
+use super::audit::{Audit, Seen};
+use super::count;
+use crate::metrics::{Board, Carrier, Counters, Source, Tally};
 use crate::resolve::general::{Observe, Shared};
 use crate::resolve::{Client, Event, MAX_OCTETS, Observer, Outcome, Transport, contained, is_owed_a_reply, servfail};
 use crate::view::Snapshot;
-use crate::wire::{Ede, Moment};
+use crate::wire::{Ede, HEADER_OCTETS, Moment};
 
 /// Connections in all, where the descriptors allow.
 const MAX_CONNECTIONS: usize = 4_096;
@@ -51,7 +52,9 @@ pub(super) struct TcpLimits {
     connections: Mutex<Connections>,
     tasks: TaskTracker,
     stopping: CancellationToken,
+    /// Written by several threads at once.
     counters: Arc<Counters>,
+    tally: Mutex<Tally>,
 }
 
 #[derive(Default)]
@@ -69,20 +72,26 @@ struct Open {
 }
 
 impl TcpLimits {
-    /// Bounds for a process that may have so many descriptors.
-    pub(super) fn for_descriptors(descriptors: u64) -> Self {
+    /// Bounds for a process that may have so many descriptors; what is counted goes to `board`.
+    pub(super) fn new(descriptors: u64, board: &Arc<Board>) -> Self {
+        let (counters, tally) = board.streams();
         let spare = usize::try_from(descriptors.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(usize::MAX);
         Self {
             most: spare.clamp(16, MAX_CONNECTIONS),
             connections: Mutex::default(),
             tasks: TaskTracker::new(),
             stopping: CancellationToken::new(),
-            counters: Arc::new(Counters::default()),
+            counters,
+            tally: Mutex::new(tally),
         }
     }
 
-    pub(super) fn counters(&self) -> &Arc<Counters> {
-        &self.counters
+    /// Counts a reply and how long its query took.
+    fn count(&self, snapshot: &Snapshot, seen: &Seen, message: &[u8], reply: &[u8], took: Duration) {
+        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
+        count::follow(&mut tally, snapshot);
+        let labels = count::reply(&mut tally, Carrier::Tcp, seen, message, reply);
+        tally.took(labels, took, 1);
     }
 
     /// Ends every connection, those with open questions when they are answered or after `patience`.
@@ -98,6 +107,7 @@ impl TcpLimits {
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         let own = connections.clients.entry(client).or_default();
         if *own >= MAX_PER_CLIENT {
+            self.counters.tcp_rejected.add_shared(1);
             return None;
         }
         *own += 1;
@@ -105,8 +115,10 @@ impl TcpLimits {
             let oldest = connections.open.values().min_by_key(|open| open.active.load(Relaxed));
             if let Some(oldest) = oldest {
                 oldest.end.cancel();
+                self.counters.tcp_evicted.add_shared(1);
             }
         }
+        self.counters.tcp_accepted.add_shared(1);
         let id = connections.next;
         connections.next += 1;
         let (active, end) = (Arc::new(AtomicU64::new(0)), CancellationToken::new());
@@ -130,6 +142,7 @@ struct Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
+        self.limits.counters.tcp_closed.add_shared(1);
         let mut connections = self.limits.connections.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(open) = connections.open.remove(&self.id)
             && let Some(own) = connections.clients.get_mut(&open.client)
@@ -256,7 +269,9 @@ impl Connection<'_> {
             at += 2 + length;
             // What is no query to a server has no place on a stream either.
             if !is_owed_a_reply(message) {
-                self.limits.counters.discards.increment();
+                let counters = &self.limits.counters;
+                let is_short = message.len() < HEADER_OCTETS;
+                if is_short { &counters.discarded_short } else { &counters.discarded_response }.add_shared(1);
                 return false;
             }
             let message = message.to_vec();
@@ -267,66 +282,111 @@ impl Connection<'_> {
     }
 
     fn message(&mut self, message: Vec<u8>, replies: &mpsc::Sender<Vec<u8>>) {
-        let (shared, client, counters) = (self.shared, self.client, &self.limits.counters);
-        counters.queries.increment();
+        let (shared, client, begun) = (self.shared, self.client, Instant::now());
+        // Other threads serve other connections: what this query counts is added in one go.
+        let own = Counters::default();
         let now = shared.clock.now();
         let snapshot = shared.snapshot.load();
-        let mut audit = Audit::new(counters, &client, &snapshot, now, 0);
+        let mut audit = Audit::new(&own, &client, &snapshot, now, 0);
         let outcome = contained(&message, &client, &snapshot, &shared.cache, now, &mut self.reply, &mut audit);
-        let length = match outcome {
-            Outcome::Reply(length) => length,
-            Outcome::Discard(_) => 0,
+        let (seen, verdicts) = (audit.seen, audit.verdicts);
+        let (length, seen) = match outcome {
+            Outcome::Reply(length) => (length, seen),
+            Outcome::Discard(_) => (0, seen),
             Outcome::Need(..) if self.waiting >= MAX_WAITING || !shared.waiting.take(client.address()) => {
-                counters.full.increment();
-                servfail(&message, Transport::Stream, Ede::other("too many queries wait"), &mut self.reply)
+                own.full.increment();
+                let full = Ede::other("too many queries wait");
+                (servfail(&message, Transport::Stream, full, &mut self.reply), seen.by(Source::Policy))
             }
             Outcome::Need(..) => {
                 self.waiting += 1;
                 let (shared, limits, replies) = (Arc::clone(shared), Arc::clone(self.limits), replies.clone());
-                let known = AtomicU16::new(audit.verdicts);
+                let later =
+                    LaterPasses { counters: own, known: AtomicU16::new(verdicts), seen: Mutex::new((seen, true)) };
                 self.limits.tasks.spawn(async move {
                     let mut out = vec![0; MAX_OCTETS];
-                    let length = shared
-                        .answer(&message, &client, &mut out, &LaterPasses { counters: &limits.counters, known })
-                        .await;
+                    let length = shared.answer(&message, &client, &mut out, &later).await;
                     shared.waiting.give(client.address());
+                    let reply = out.get(..length).unwrap_or(&[]);
+                    later.end((&limits, &shared, &client), &message, reply, begun.elapsed());
                     let mut framed = Vec::new();
-                    frame(&mut framed, out.get(..length).unwrap_or(&[]));
+                    frame(&mut framed, reply);
                     // A client that left does not mind.
                     let _ = replies.send(framed).await;
                 });
                 return;
             }
         };
-        counters.replies.increment();
-        frame(&mut self.output, self.reply.get(..length).unwrap_or(&[]));
+        self.limits.counters.absorb(&own);
+        let reply = self.reply.get(..length).unwrap_or(&[]);
+        if length > 0 {
+            self.limits.count(&snapshot, &seen, &message, reply, begun.elapsed());
+        }
+        frame(&mut self.output, reply);
     }
 }
 
 /// Observes a query after its first pass, which its connection observed.
-struct LaterPasses<'c> {
-    counters: &'c Counters,
+struct LaterPasses {
+    /// What this query counts.
+    counters: Counters,
     /// Verdicts that earlier passes told.
     known: AtomicU16,
+    /// What the last pass showed, and whether it lacked an answer still.
+    seen: Mutex<(Seen, bool)>,
+}
+
+impl LaterPasses {
+    /// Its reply leaves.
+    fn end(
+        self,
+        (limits, shared, client): (&TcpLimits, &Shared, &Client),
+        message: &[u8],
+        reply: &[u8],
+        took: Duration,
+    ) {
+        let (seen, lacks) = self.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+        // The last pass may have been over an older snapshot.
+        let snapshot = shared.snapshot.load();
+        let seen = seen.in_view_of(&snapshot, client);
+        if !reply.is_empty() {
+            // What came to its deadline is the upstream's.
+            let seen = if lacks { seen.by(Source::Upstream) } else { seen };
+            limits.count(&snapshot, &seen, message, reply, took);
+            if lacks {
+                self.counters.late.increment();
+            }
+        }
+        limits.counters.absorb(&self.counters);
+    }
 }
 
 /// One later pass.
 struct LaterPass<'s> {
     audit: Audit<'s>,
-    known: &'s AtomicU16,
+    lacks: bool,
+    passes: &'s LaterPasses,
 }
 
-impl Observe for LaterPasses<'_> {
+impl Observe for LaterPasses {
     fn observer<'s>(&'s self, client: &'s Client, snapshot: &'s Snapshot, now: Moment) -> Box<dyn Observer + 's> {
-        let audit = Audit::new(self.counters, client, snapshot, now, self.known.load(Relaxed));
-        Box::new(LaterPass { audit, known: &self.known })
+        let audit = Audit::new(&self.counters, client, snapshot, now, self.known.load(Relaxed));
+        Box::new(LaterPass { audit, lacks: false, passes: self })
     }
 }
 
 impl Observer for LaterPass<'_> {
     fn note(&mut self, event: Event<'_>) {
+        self.lacks |= matches!(event, Event::Need(..));
         self.audit.note(event);
-        self.known.fetch_max(self.audit.verdicts, Relaxed);
+        self.passes.known.fetch_max(self.audit.verdicts, Relaxed);
+    }
+}
+
+impl Drop for LaterPass<'_> {
+    fn drop(&mut self) {
+        let mut seen = self.passes.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = (self.audit.seen.after(&seen.0), self.lacks);
     }
 }
 

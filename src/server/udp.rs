@@ -8,20 +8,21 @@ use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use arc_swap::Cache as Cached;
 use mio::unix::SourceFd;
 use mio::{Events, Interest, Poll, Token, Waker};
 
 use super::WorkerHandle;
-use super::audit::Audit;
+use super::audit::{Audit, Seen};
+use super::count::{self, Batch};
 use super::held::{Arrival, HeldQueries};
 use crate::cache::Entry;
-use crate::metrics::Counters;
+use crate::metrics::{Board, Carrier, Counters, SocketFigures, Source, Tally};
 use crate::resolve::general::Shared;
-use crate::resolve::{Client, Outcome, Overdue, Scratch, Transport, contained, servfail};
-use crate::socket::{BATCH, Inbox, Outbox, Peer};
+use crate::resolve::{Client, Discard, Outcome, Overdue, Scratch, Transport, contained, servfail};
+use crate::socket::{self, BATCH, Inbox, Outbox, Peer};
 use crate::upstream::{self, Asked, Exchanges, Finished, Group, Mailbox, Messages, Servers, Streams, Ticket, Waiter};
 use crate::view::{Route, Snapshot, Verdict};
 use crate::wire::{Ede, Failure, Header, Key, MAX_ALIASES, Moment, rcode, rtype};
@@ -34,6 +35,8 @@ const FIRST_SOCKET: usize = 1 << 20;
 const MAX_MESSAGES: usize = 65_536;
 /// Batches of one listener before the others get their turn.
 const BATCHES_PER_TURN: usize = 8;
+/// How long the event loop sleeps at most: it shows that it lives, and looks at its sockets, as often.
+const TURN: Duration = Duration::from_secs(1);
 
 /// What the server tells a worker.
 pub(super) enum Control {
@@ -70,6 +73,24 @@ struct Listener {
     local: SocketAddr,
     socket: UdpSocket,
     outbox: Outbox,
+    figures: Arc<SocketFigures>,
+}
+
+impl Listener {
+    /// Asks the kernel what it dropped.
+    fn look(&self) {
+        if let Ok(memory) = socket::memory(&self.socket) {
+            self.figures.overflows.store(u64::from(memory.drops), Ordering::Relaxed);
+            self.figures.buffer_octets.store(u64::from(memory.buffer_octets), Ordering::Relaxed);
+        }
+    }
+}
+
+/// What is counted of a held query: what its first pass showed, and when it came.
+#[derive(Clone, Copy)]
+struct HeldNote {
+    seen: Seen,
+    begun: Instant,
 }
 
 /// One worker.
@@ -88,6 +109,15 @@ pub(super) struct Worker {
     /// Sockets that may have more to read.
     again: Vec<Token>,
     counters: Arc<Counters>,
+    board: Arc<Board>,
+    tally: Tally,
+    /// When the batch at work was received, and what has left of it.
+    begun: Instant,
+    batch: Batch,
+    /// By the slot of a held query.
+    notes: Vec<HeldNote>,
+    /// When the sockets are looked at next.
+    look_at: Moment,
     seen: Arc<AtomicU64>,
     /// What stands for an answer that has not come at the client's timer.
     silent: Arc<Entry>,
@@ -106,10 +136,11 @@ impl Worker {
         index: usize,
         part: Part,
         shared: &Arc<Shared>,
+        board: &Arc<Board>,
         servers: &Arc<Servers>,
         streams: &Arc<Streams>,
     ) -> io::Result<WorkerHandle> {
-        let counters = Arc::new(Counters::default());
+        let (counters, tally) = board.event_loop();
         let seen = Arc::new(AtomicU64::new(0));
         let control = Arc::clone(&part.control);
         let exchanges =
@@ -127,7 +158,13 @@ impl Worker {
             ended: Vec::new(),
             resumed: Vec::new(),
             again: Vec::new(),
-            counters: Arc::clone(&counters),
+            counters,
+            board: Arc::clone(board),
+            tally,
+            begun: Instant::now(),
+            batch: Batch::default(),
+            notes: Vec::new(),
+            look_at: Moment::from_millis(0),
             seen: Arc::clone(&seen),
             silent: Arc::new(Entry::failed(Failure::Silent, shared.clock.now())),
             warm_at: None,
@@ -136,7 +173,7 @@ impl Worker {
             ends: false,
         };
         let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || worker.run())?;
-        Ok(WorkerHandle { control, thread: Some(thread), seen, counters })
+        Ok(WorkerHandle { control, thread: Some(thread), seen })
     }
 
     fn run(mut self) {
@@ -153,7 +190,9 @@ impl Worker {
                 return;
             }
             let now = self.shared.clock.now();
+            self.turn(now);
             let current = Arc::clone(snapshot.load());
+            count::follow(&mut self.tally, &current);
             self.seen.store(current.generation, Ordering::Release);
             tokens.clear();
             tokens.append(&mut self.again);
@@ -187,9 +226,19 @@ impl Worker {
             return Some(Duration::ZERO);
         }
         let timers = [self.exchanges.next_timer(), self.held.next_deadline(), self.warm_at, self.stops];
-        let next = timers.into_iter().flatten().min()?;
+        let Some(next) = timers.into_iter().flatten().min() else { return Some(TURN) };
         // A moment is a millisecond: sleep into it, not to its beginning.
-        Some(next.since(self.shared.clock.now()) + Duration::from_millis(1))
+        Some((next.since(self.shared.clock.now()) + Duration::from_millis(1)).min(TURN))
+    }
+
+    /// Shows that the event loop turns, and looks at the sockets once a second.
+    fn turn(&mut self, now: Moment) {
+        self.counters.turns.increment();
+        self.counters.held.set(self.held.len() as u64);
+        if now >= self.look_at {
+            self.look_at = now.after(TURN);
+            self.listeners.iter().for_each(Listener::look);
+        }
     }
 
     fn controls(&mut self, controls: &mut Vec<Control>, now: Moment) {
@@ -214,7 +263,9 @@ impl Worker {
             tracing::error!(%error, %local, "a listener cannot be watched");
             return;
         }
-        self.listeners.push(Listener { id, local, socket, outbox: Outbox::default() });
+        let listener = Listener { id, local, socket, outbox: Outbox::default(), figures: self.board.socket(local) };
+        listener.look();
+        self.listeners.push(listener);
         // What came between bind and now raised no event.
         self.again.push(token);
     }
@@ -222,6 +273,7 @@ impl Worker {
     /// Takes what was already received, so that nothing accepted is lost, and closes the socket.
     fn remove(&mut self, id: usize) {
         let current = self.shared.snapshot.load_full();
+        count::follow(&mut self.tally, &current);
         let now = self.shared.clock.now();
         self.listener(&current, id, now);
         if let Some(index) = self.listeners.iter().position(|listener| listener.id == id) {
@@ -233,6 +285,7 @@ impl Worker {
 
     fn read_to_the_end(&mut self, now: Moment) {
         let current = self.shared.snapshot.load_full();
+        count::follow(&mut self.tally, &current);
         let ids: Vec<usize> = self.listeners.iter().map(|listener| listener.id).collect();
         for id in ids {
             self.listener(&current, id, now);
@@ -275,11 +328,13 @@ impl Worker {
                 // An ICMP error of an earlier reply; the socket goes on.
                 Err(_) => continue,
             };
+            self.begun = Instant::now();
             for datagram in 0..count {
                 self.datagram(snapshot, index, datagram, now);
             }
             self.ask(snapshot, now);
             self.flush_listener(index);
+            self.batch.end(&mut self.tally, self.begun.elapsed());
             if count < BATCH {
                 return;
             }
@@ -291,23 +346,28 @@ impl Worker {
         let Some(listener) = self.listeners.get_mut(index) else { return };
         let Some(received) = self.inbox.get(datagram) else { return };
         let Some(source) = received.peer.address() else { return };
-        self.counters.queries.increment();
         let local = SocketAddr::new(received.local.unwrap_or(listener.local.ip()), listener.local.port());
         let client = Client::new(source, local, Transport::Udp);
         let out = listener.outbox.buffer();
         let mut audit = Audit::new(&self.counters, &client, snapshot, now, 0);
         let outcome = contained(received.octets, &client, snapshot, &self.shared.cache, now, out, &mut audit);
-        let (refresh, verdicts) = (audit.refresh.take(), audit.verdicts);
+        let (refresh, verdicts, seen) = (audit.refresh.take(), audit.verdicts, audit.seen);
+        let mut leaves = |listener: &mut Listener, seen: &Seen, length: usize| {
+            let reply = listener.outbox.buffer().get(..length).unwrap_or(&[]);
+            self.batch.push(count::reply(&mut self.tally, Carrier::Udp, seen, received.octets, reply));
+            listener.outbox.push(length, received.peer, received.local, listener.local.is_ipv6());
+        };
         match outcome {
             Outcome::Reply(length) => {
-                listener.outbox.push(length, received.peer, received.local, listener.local.is_ipv6());
-                self.counters.replies.increment();
+                leaves(listener, &seen, length);
             }
-            Outcome::Discard(_) => self.counters.discards.increment(),
+            Outcome::Discard(Discard::Short) => self.counters.discarded_short.increment(),
+            Outcome::Discard(Discard::Response) => self.counters.discarded_response.increment(),
+            Outcome::Discard(Discard::Port) => self.counters.discarded_port.increment(),
             Outcome::Need(key, _) if self.shared.is_mark(&key) => {
                 self.shared.servers.mark_returned(client.address());
                 let length = servfail(received.octets, Transport::Udp, LOOP, listener.outbox.buffer());
-                listener.outbox.push(length, received.peer, received.local, listener.local.is_ipv6());
+                leaves(listener, &seen.by(Source::Policy), length);
             }
             Outcome::Need(key, route) => {
                 let (peer, at) = (received.peer, received.local);
@@ -320,11 +380,14 @@ impl Worker {
                     self.shared.waiting.give(client.address());
                 }
                 match ticket {
-                    Some(ticket) => self.need(snapshot, ticket, &key, route, now),
+                    Some(ticket) => {
+                        self.note(ticket, seen);
+                        self.need(snapshot, ticket, &key, route, now);
+                    }
                     None => {
                         self.counters.full.increment();
                         let length = servfail(received.octets, Transport::Udp, FULL, listener.outbox.buffer());
-                        listener.outbox.push(length, peer, at, listener.local.is_ipv6());
+                        leaves(listener, &seen.by(Source::Policy), length);
                     }
                 }
             }
@@ -334,6 +397,16 @@ impl Worker {
         }
         if let Some((key, route)) = refresh {
             self.refresh(snapshot, &key, route, now);
+        }
+    }
+
+    /// Keeps what is counted of a query that is held now.
+    fn note(&mut self, ticket: Ticket, seen: Seen) {
+        let note = HeldNote { seen, begun: self.begun };
+        match self.notes.get_mut(ticket.slot as usize) {
+            Some(place) => *place = note,
+            // Slots are given out in turn, so this is the next one.
+            None => self.notes.push(note),
         }
     }
 
@@ -456,7 +529,15 @@ impl Worker {
         let out = listener.outbox.buffer();
         let mut audit = Audit::new(&self.counters, &held.client, snapshot, now, held.verdicts);
         let outcome = contained(&held.message, &held.client, snapshot, &raw, now, out, &mut audit);
+        let seen = audit.seen;
         held.verdicts = held.verdicts.max(audit.verdicts);
+        let seen = match self.notes.get_mut(ticket.slot as usize) {
+            Some(note) => {
+                note.seen = seen.after(&note.seen);
+                note.seen
+            }
+            None => seen,
+        };
         let length = match outcome {
             Outcome::Reply(length) => length,
             Outcome::Discard(_) => 0,
@@ -465,7 +546,7 @@ impl Worker {
             }
             Outcome::Need(..) => servfail(&held.message, Transport::Udp, FULL, listener.outbox.buffer()),
         };
-        self.reply(ticket, index, length);
+        self.reply(ticket, index, length, &seen);
     }
 
     /// The deadlines of held queries, and their earlier wakings for something stale.
@@ -485,30 +566,38 @@ impl Worker {
             if late {
                 self.counters.late.increment();
                 let length = servfail(&held.message, Transport::Udp, Ede::NO_REACHABLE_AUTHORITY, out);
-                self.reply(ticket, index, length);
+                let seen = self.notes.get(ticket.slot as usize).map_or(Seen::NOTHING, |note| note.seen);
+                let seen = seen.in_view_of(snapshot, &held.client).by(Source::Upstream);
+                self.reply(ticket, index, length, &seen);
                 continue;
             }
             let scratch = Scratch { cache: &self.shared.cache, fetched: &held.fetched };
             let raw = Overdue { scratch, failure: &self.silent };
             let mut audit = Audit::new(&self.counters, &held.client, snapshot, now, held.verdicts);
             let outcome = contained(&held.message, &held.client, snapshot, &raw, now, out, &mut audit);
+            let earlier = self.notes.get(ticket.slot as usize).map_or(Seen::NOTHING, |note| note.seen);
+            let seen = audit.seen.after(&earlier);
             // A failure is no reason to give up before the deadline.
             if let Outcome::Reply(length) = outcome
                 && Header::read(out).is_ok_and(|header| header.rcode() != rcode::SERVFAIL)
             {
-                self.reply(ticket, index, length);
+                self.reply(ticket, index, length, &seen);
             }
         }
     }
 
     /// Sends what is in the outbox's buffer to a held query's client and lets the query go.
-    fn reply(&mut self, ticket: Ticket, index: usize, length: usize) {
+    fn reply(&mut self, ticket: Ticket, index: usize, length: usize, seen: &Seen) {
         if let (Some(held), Some(listener)) = (self.held.get_mut(ticket), self.listeners.get_mut(index))
             && length > 0
         {
             let (peer, local): (Peer, _) = (held.peer, held.local);
+            let octets = listener.outbox.buffer().get(..length).unwrap_or(&[]);
+            let labels = count::reply(&mut self.tally, Carrier::Udp, seen, &held.message, octets);
+            if let Some(note) = self.notes.get(ticket.slot as usize) {
+                self.tally.took(labels, note.begun.elapsed(), 1);
+            }
             listener.outbox.push(length, peer, local, listener.local.is_ipv6());
-            self.counters.replies.increment();
         }
         self.release(ticket);
     }

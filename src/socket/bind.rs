@@ -78,6 +78,43 @@ pub fn local_address(socket: &UdpSocket) -> io::Result<SocketAddr> {
     socket.local_addr()
 }
 
+/// What the kernel holds for a socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SocketMemory {
+    /// Its receive buffer in octets, bookkeeping included, as granted.
+    pub buffer_octets: u32,
+    /// Datagrams dropped so far since the buffer was full.
+    pub drops: u32,
+}
+
+/// Asks the kernel for a socket's buffer and drops.
+///
+/// # Errors
+/// What the kernel says; before Linux 4.12 it does not know the option.
+pub fn memory(socket: &UdpSocket) -> io::Result<SocketMemory> {
+    // `linux/sock_diag.h`: SK_MEMINFO_RCVBUF, SK_MEMINFO_DROPS, SK_MEMINFO_VARS.
+    const BUFFER: usize = 1;
+    const DROPS: usize = 8;
+    const COUNT: usize = 9;
+    let mut figures = [0_u32; COUNT];
+    let mut length = size_of_val(&figures) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` octets, which are those of `figures`, and any octets are numbers.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            figures.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    };
+    if result == 0 {
+        Ok(SocketMemory { buffer_octets: figures[BUFFER], drops: figures[DROPS] })
+    } else {
+        Err(io::Error::last_os_error())
+    }
+}
+
 /// Raises the limit of open descriptors to what the system allows, and returns it.
 pub fn raise_descriptor_limit() -> u64 {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
@@ -88,5 +125,25 @@ pub fn raise_descriptor_limit() -> u64 {
         }
         let raised = libc::rlimit { rlim_cur: limit.rlim_max, rlim_max: limit.rlim_max };
         if libc::setrlimit(libc::RLIMIT_NOFILE, &raw const raised) == 0 { limit.rlim_max } else { limit.rlim_cur }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn datagrams_that_find_the_buffer_full_are_counted() {
+        let socket = bind_udp("127.0.0.1:0".parse().unwrap(), false).unwrap();
+        let to = local_address(&socket).unwrap();
+        let before = memory(&socket).unwrap();
+        assert!(before.buffer_octets >= 2_048, "{before:?}");
+        assert_eq!(before.drops, 0);
+        let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+        // Each datagram counts with its bookkeeping: a buffer's size in payload is more than it holds.
+        for _ in 0..before.buffer_octets / 8_192 + 64 {
+            sender.send_to(&[0; 8_192], to).unwrap();
+        }
+        assert!(memory(&socket).unwrap().drops > 0);
     }
 }

@@ -12,7 +12,7 @@ use std::os::fd::AsRawFd;
 
 pub use connected::{Arrivals, Departures, OUTGOING_OCTETS};
 
-pub use bind::{bind_tcp, bind_udp, local_address, raise_descriptor_limit};
+pub use bind::{SocketMemory, bind_tcp, bind_udp, local_address, memory, raise_descriptor_limit};
 
 /// Datagrams moved by one system call.
 pub const BATCH: usize = 64;

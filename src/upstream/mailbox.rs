@@ -40,6 +40,16 @@ impl<T> Mailbox<T> {
         let _ = self.waker.wake();
     }
 
+    /// How many things wait.
+    pub fn len(&self) -> usize {
+        self.things.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
     /// Takes everything; `into` keeps its capacity from one call to the next.
     pub fn take(&self, into: &mut Vec<T>) {
         let mut things = self.things.lock().unwrap_or_else(PoisonError::into_inner);

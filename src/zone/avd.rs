@@ -138,6 +138,13 @@ impl Clouds {
         self.clouds.iter()
     }
 
+    /// Whether `name` may be under a cloud's suffix: a cheap look at its end.
+    #[inline]
+    pub fn may_hold(&self, name: NameRef<'_>) -> bool {
+        let end = name.octets().last_chunk::<8>();
+        end.is_some() && self.clouds.iter().any(|cloud| cloud.public.octets().last_chunk::<8>() == end)
+    }
+
     /// What `name` is among AVD's names; none when it is under no cloud's suffix.
     pub fn classify(&self, name: NameRef<'_>) -> Option<AvdName<'_>> {
         self.clouds.iter().find_map(|cloud| {

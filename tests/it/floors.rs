@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 
 /// The folders by floor, as `src/lib.rs` draws them; `stub.rs` apart, what lies directly in `src/`, `cli`, `demo` and `doctor` are
 /// the top.
-const FLOORS: [&[&str]; 7] = [
+const FLOORS: [&[&str]; 8] = [
     &["wire", "metrics", "socket", "config"],
     &["zone", "cache", "azure", "stub", "upstream"],
     &["view"],
     &["load", "resolve"],
     &["explain", "import"],
-    &["server", "admin"],
+    &["server"],
+    &["admin"],
     &["reload", "run", "asker", "cli", "main", "lib", "demo", "doctor"],
 ];
 

@@ -121,7 +121,8 @@ pub static SERVER: Section = Section {
             "UDP worker threads; 0 is one for each available core."),
         key!("health", Kind::SocketAddress(8_080), Words("none"), "\"0.0.0.0:8080\"",
             "HTTP listener for /livez, /readyz and /metrics alone; a load balancer's probe comes from \
-             168.63.129.16."),
+             168.63.129.16. Ready is a server that serves a snapshot and got no signal to stop, whatever its \
+             upstreams are."),
         key!("admin", Kind::SocketAddress(8_053), Words("none"), "\"127.0.0.1:8053\"",
             "HTTP listener of the admin API; without it there is none."),
         key!("lameduck", Kind::Duration(s(0), s(600)), Value("\"5s\""),
