@@ -1,19 +1,17 @@
 //! Explanations with the exchanges done: a server without listeners answers single questions, for `explain --ask` and
 //! `doctor`. It is the server's own path, upstreams, guard and all.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::cache::Limits;
-use crate::explain::{Explained, Noted, Question, Trail};
-use crate::resolve::general::{Observe, Shared};
-use crate::resolve::{Client, MAX_OCTETS, Observer, Transport};
+use crate::explain::{self, Explained, Noted, Question};
+use crate::resolve::Transport;
 use crate::server::{Error, Server, Settings};
 use crate::view::{Snapshot, SnapshotPlan};
-use crate::wire::Moment;
 
 /// Questions that are open at once: far below what any upstream's cap lets through.
 const AT_ONCE: usize = 16;
@@ -70,7 +68,7 @@ impl Asker {
                     put(open.join_next().await);
                 }
                 let shared = Arc::clone(shared);
-                open.spawn(async move { (index, explain(&shared, question, transport).await) });
+                open.spawn(async move { (index, explain::ask(&shared, question, transport).await) });
             }
             while !open.is_empty() {
                 put(open.join_next().await);
@@ -90,25 +88,4 @@ impl Drop for Asker {
 
 fn unanswered(question: &Question) -> Explained {
     Explained::new(question, Noted::default(), &[])
-}
-
-async fn explain(shared: &Shared, question: Question, transport: Transport) -> Explained {
-    let notes = Notes { question, noted: Mutex::default() };
-    let mut out = vec![0; MAX_OCTETS];
-    let client = question.client(transport);
-    let length = shared.answer(&question.message(), &client, &mut out, &notes).await;
-    let noted = notes.noted.into_inner().unwrap_or_else(PoisonError::into_inner);
-    Explained::new(&question, noted, out.get(..length).unwrap_or(&[]))
-}
-
-/// Makes the observer of each pass; the last pass's notes stay.
-struct Notes {
-    question: Question,
-    noted: Mutex<Noted>,
-}
-
-impl Observe for Notes {
-    fn observer<'s>(&'s self, _: &'s Client, snapshot: &'s Snapshot, _: Moment) -> Box<dyn Observer + 's> {
-        Box::new(Trail::new(snapshot, &self.question, &self.noted))
-    }
 }

@@ -1,9 +1,11 @@
 //! The reload: load aside, swap whole, or change nothing (DESIGN.md section 9).
 
+mod told;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::admin::{self, Addresses, BindError, InForce, Served, Status, Trigger};
+use crate::admin::{self, Addresses, BindError, InForce, Listening, Order, Ordered, Served, Status, Trigger};
 use crate::config::{Config, Finding, Severity, render};
 use crate::load::{self, Unreadable};
 use crate::server::{self, Server};
@@ -61,7 +63,7 @@ pub fn prepare(path: &Path, generation: u64) -> Result<Prepared, Refused> {
 
 /// Where a configuration has HTTP served.
 pub fn addresses(config: &Config) -> Addresses {
-    Addresses { health: config.health }
+    Addresses { health: config.health, admin: config.admin }
 }
 
 /// A running server and the file that it was started from.
@@ -81,11 +83,22 @@ impl Reloader {
         server: Server,
         (http, status): (admin::Listeners, Arc<Status>),
         config: Config,
-        revision: String,
+        (revision, findings): (String, &[Finding]),
     ) -> Self {
+        let reloader = Self { path, server, http, status, config, generation: 1 };
+        let server = &reloader.server;
         let served = Served { shared: Arc::clone(server.shared()), board: Arc::clone(server.board()) };
-        status.serves(served, InForce { generation: 1, revision });
-        Self { path, server, http, status, config, generation: 1 }
+        let in_force = reloader.in_force(revision);
+        let outcome = told::outcome("start", &in_force, Ok((findings, None)));
+        reloader.status.serves(served, in_force, outcome);
+        reloader
+    }
+
+    /// What is told of the configuration that is served now.
+    fn in_force(&self, revision: String) -> InForce {
+        let Addresses { health, admin } = self.http.addresses();
+        let listening = Listening { dns: self.server.local_addresses(), health, admin };
+        InForce { generation: self.generation, revision, listening, token: self.config.token.clone() }
     }
 
     /// The server.
@@ -120,9 +133,25 @@ impl Reloader {
     pub fn reload(&mut self, trigger: Trigger) -> bool {
         let reloaded = self.try_reload();
         let done = reloaded.is_ok();
-        self.status.reloads.note(trigger, done);
+        self.note(trigger, &reloaded);
         self.log(trigger.word(), reloaded);
         done
+    }
+
+    /// Carries out what the admin API was told, and answers it.
+    pub fn carry_out(&mut self, ordered: Ordered) {
+        match ordered.order {
+            Order::Reload => self.reload(Trigger::Api),
+        };
+        if let Some(outcome) = self.status.reloads.last() {
+            ordered.answer(outcome);
+        }
+    }
+
+    fn note(&self, trigger: Trigger, reloaded: &Result<(Vec<Finding>, Changes), Refused>) {
+        let loaded = reloaded.as_ref().map(|(findings, changes)| (findings.as_slice(), Some(changes)));
+        let outcome = told::outcome(trigger.word(), &self.status.in_force.load(), loaded);
+        self.status.reloads.note(trigger, Arc::new(outcome));
     }
 
     fn log(&self, trigger: &str, reloaded: Result<(Vec<Finding>, Changes), Refused>) {
@@ -156,7 +185,7 @@ impl Reloader {
         self.http.apply(http);
         self.generation += 1;
         self.config = config;
-        self.status.in_force.store(Arc::new(InForce { generation: self.generation, revision }));
+        self.status.in_force.store(Arc::new(self.in_force(revision)));
         Ok((findings, changes))
     }
 

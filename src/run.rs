@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::admin::{self, Status, Trigger};
+use crate::admin::{self, Orders, Status, Trigger};
 use crate::cache::{Limits, LoadError};
 use crate::config::Config;
 use crate::reload::{Prepared, Refused, Reloader, addresses, log_findings, prepare};
@@ -67,7 +67,8 @@ pub fn serve(path: &Path) -> Result<(), Error> {
     // Before anything listens: a signal that comes as soon as the server answers must not end the process.
     let signals = runtime.block_on(async { Signals::new() })?;
     let status = Arc::new(Status::default());
-    let mut http = admin::Listeners::new(Arc::clone(&status))?;
+    let (sender, orders) = admin::orders();
+    let mut http = admin::Listeners::new(Arc::clone(&status), sender)?;
     // Probes are answered from here on: not ready.
     let bound = http.prepare(addresses(&config)).map_err(Refused::from)?;
     http.apply(bound);
@@ -85,8 +86,8 @@ pub fn serve(path: &Path) -> Result<(), Error> {
     let shared = Arc::clone(server.shared());
     admin::step_general_path(runtime.handle(), Arc::clone(&status));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), generation = 1, revision, "ready");
-    let reloader = Reloader::new(path, server, (http, status), config, revision);
-    let ended = runtime.block_on(until_stopped(reloader, signals));
+    let reloader = Reloader::new(path, server, (http, status), config, (revision, &findings));
+    let ended = runtime.block_on(until_stopped(reloader, signals, orders));
     if let Some(file) = cache_file.filter(|_| ended.is_ok()) {
         save_cache(&shared, &file);
     }
@@ -118,8 +119,8 @@ fn save_cache(shared: &Shared, file: &Path) {
 
 /// The keys that are read and not yet served.
 fn warn_of_what_is_missing(config: &Config) {
-    if config.admin.is_some() || config.watch {
-        tracing::warn!("`admin` and `watch` are checked but not served by this version; SIGHUP reloads");
+    if config.watch {
+        tracing::warn!("`watch` is checked but not served by this version; SIGHUP reloads");
     }
 }
 
@@ -140,7 +141,7 @@ impl Signals {
     }
 }
 
-async fn until_stopped(mut reloader: Reloader, signals: Signals) -> Result<(), Error> {
+async fn until_stopped(mut reloader: Reloader, signals: Signals, mut orders: Orders) -> Result<(), Error> {
     let Signals { mut hang_up, mut terminate, mut interrupt } = signals;
     let mut second = tokio::time::interval(Duration::from_secs(1));
     let name = loop {
@@ -148,6 +149,7 @@ async fn until_stopped(mut reloader: Reloader, signals: Signals) -> Result<(), E
             _ = hang_up.recv() => {
                 tokio::task::block_in_place(|| reloader.reload(Trigger::Signal));
             }
+            Some(order) = orders.recv() => tokio::task::block_in_place(|| reloader.carry_out(order)),
             _ = terminate.recv() => break "SIGTERM",
             _ = interrupt.recv() => break "SIGINT",
             _ = second.tick() => {
@@ -158,6 +160,7 @@ async fn until_stopped(mut reloader: Reloader, signals: Signals) -> Result<(), E
             }
         }
     };
+    drop(orders);
     // At once: a balancer has to see it while queries are still answered.
     reloader.status().stops();
     let lameduck = reloader.config().lameduck;

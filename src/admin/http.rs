@@ -8,7 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
@@ -30,6 +33,15 @@ const HEAD_OCTETS: usize = 16 * 1024;
 const MAX_HEADERS: usize = 64;
 /// Pause after an error of accept, such as no free descriptor.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+/// Both ends of the connection that a request came by; among its extensions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ends {
+    /// The client.
+    pub(super) peer: SocketAddr,
+    /// The address that it connected to.
+    pub(super) local: SocketAddr,
+}
 
 /// Binds a listener.
 pub(super) fn bind(address: SocketAddr) -> io::Result<std::net::TcpListener> {
@@ -53,7 +65,9 @@ pub(super) async fn serve(listener: std::net::TcpListener, routes: Router, token
         match accepted {
             Ok((stream, peer)) => {
                 let place = places.take(peer.ip().to_canonical());
-                tokio::spawn(connection(stream, routes.clone(), place, token.clone()));
+                // A connection that is gone already has no local address.
+                let Ok(local) = stream.local_addr() else { continue };
+                tokio::spawn(connection(stream, Ends { peer, local }, routes.clone(), place, token.clone()));
             }
             Err(_) => sleep(ACCEPT_PAUSE).await,
         }
@@ -61,8 +75,12 @@ pub(super) async fn serve(listener: std::net::TcpListener, routes: Router, token
 }
 
 /// One connection's life.
-async fn connection(stream: TcpStream, routes: Router, place: Place, token: CancellationToken) {
-    let service = TowerToHyperService::new(routes);
+async fn connection(stream: TcpStream, ends: Ends, routes: Router, place: Place, token: CancellationToken) {
+    let routes = TowerToHyperService::new(routes);
+    let service = service_fn(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ends);
+        routes.call(request)
+    });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS)

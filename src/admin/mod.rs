@@ -1,11 +1,14 @@
-//! The HTTP listeners beside the server: `health` for probes and scrapes. They run on a thread of their own, so that
-//! a flood of queries does not keep a prober waiting.
+//! The HTTP listeners beside the server: `health` for probes and scrapes, `admin` for the API of operators. They run on
+//! a thread of their own, so that a flood of queries does not keep a prober waiting.
 //!
-//! Nothing below uses this; `run` starts it and writes its [`Status`].
+//! Nothing below uses this; `run` starts it, writes its [`Status`] and carries out its [`Orders`].
 
+mod api;
 mod exposition;
 mod health;
 mod http;
+mod orders;
+mod outcome;
 mod status;
 
 use std::io;
@@ -18,7 +21,10 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
-pub use status::{InForce, LastReload, Phase, Reloads, Served, Status, Trigger};
+use api::Api;
+pub use orders::{Order, Ordered, Orders, Sender, orders};
+pub use outcome::{MOST_CHANGES, MOST_FINDINGS, Outcome, Refusal, ToldChange};
+pub use status::{InForce, Listening, Phase, Reloads, Served, Status, Trigger};
 
 /// How often the event loops are looked at, and the general path steps.
 const PULSE: Duration = Duration::from_millis(500);
@@ -41,6 +47,8 @@ pub struct BindError {
 pub struct Addresses {
     /// The health listener.
     pub health: Option<SocketAddr>,
+    /// The admin listener.
+    pub admin: Option<SocketAddr>,
 }
 
 /// One address that is listened on.
@@ -70,21 +78,24 @@ impl Bound {
 pub struct Change {
     to: Addresses,
     health: Option<Bound>,
+    admin: Option<Bound>,
 }
 
 /// The running listeners.
 pub struct Listeners {
     runtime: Runtime,
-    status: Arc<Status>,
+    api: Arc<Api>,
     health: Option<Listener>,
+    admin: Option<Listener>,
 }
 
 impl Listeners {
-    /// No listener yet, and the thread that will serve them.
+    /// No listener yet, and the thread that will serve them. What the API is told to do and cannot do itself goes to
+    /// `orders`.
     ///
     /// # Errors
     /// When the thread cannot be had.
-    pub fn new(status: Arc<Status>) -> io::Result<Self> {
+    pub fn new(status: Arc<Status>, orders: Sender) -> io::Result<Self> {
         let runtime = Builder::new_multi_thread().worker_threads(1).thread_name("admin").enable_all().build()?;
         let own = Arc::clone(&status);
         runtime.spawn(async move {
@@ -94,7 +105,7 @@ impl Listeners {
                 own.feel_pulse(Instant::now());
             }
         });
-        Ok(Self { runtime, status, health: None })
+        Ok(Self { runtime, api: Arc::new(Api::new(status, orders)), health: None, admin: None })
     }
 
     /// Binds what is not listened on yet. Nothing is served or changed.
@@ -102,22 +113,33 @@ impl Listeners {
     /// # Errors
     /// The first address that cannot be bound.
     pub fn prepare(&self, to: Addresses) -> Result<Change, BindError> {
-        let is_new = |asked: &SocketAddr| self.health.as_ref().is_none_or(|own| own.asked != *asked);
-        let health = to.health.filter(is_new).map(|asked| Bound::new(asked, "health")).transpose()?;
-        Ok(Change { to, health })
+        let bound = |own: &Option<Listener>, asked: Option<SocketAddr>, key| {
+            let is_new = |asked: &SocketAddr| own.as_ref().is_none_or(|own| own.asked != *asked);
+            asked.filter(is_new).map(|asked| Bound::new(asked, key)).transpose()
+        };
+        let health = bound(&self.health, to.health, "health")?;
+        let admin = bound(&self.admin, to.admin, "admin")?;
+        Ok(Change { to, health, admin })
     }
 
     /// Serves what was bound, and ends the listeners that are asked for no more.
     pub fn apply(&mut self, change: Change) {
-        let Change { to, health } = change;
-        if self.health.as_ref().is_some_and(|own| to.health != Some(own.asked))
-            && let Some(old) = self.health.take()
-        {
-            old.token.cancel();
+        let Change { to, health, admin } = change;
+        for (own, asked) in [(&mut self.health, to.health), (&mut self.admin, to.admin)] {
+            if own.as_ref().is_some_and(|own| asked != Some(own.asked))
+                && let Some(old) = own.take()
+            {
+                old.token.cancel();
+            }
         }
         if let Some(bound) = health {
             tracing::info!(address = %bound.local, "health over HTTP");
-            self.health = Some(self.serve(bound, health::routes(Arc::clone(&self.status))));
+            self.health = Some(self.serve(bound, health::routes(Arc::clone(self.api.status()))));
+        }
+        if let Some(bound) = admin {
+            tracing::info!(address = %bound.local, "admin API over HTTP");
+            let routes = api::routes(&self.api, bound.local);
+            self.admin = Some(self.serve(bound, routes));
         }
     }
 
@@ -127,9 +149,10 @@ impl Listeners {
         Listener { asked: bound.asked, local: bound.local, token }
     }
 
-    /// The health listener's address, with the port that port 0 became.
-    pub fn health(&self) -> Option<SocketAddr> {
-        self.health.as_ref().map(|listener| listener.local)
+    /// The listeners' addresses, with the ports that port 0 became.
+    pub fn addresses(&self) -> Addresses {
+        let local = |listener: &Option<Listener>| listener.as_ref().map(|listener| listener.local);
+        Addresses { health: local(&self.health), admin: local(&self.admin) }
     }
 
     /// Ends them; what is being answered has a moment to leave.

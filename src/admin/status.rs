@@ -1,11 +1,15 @@
 //! What the listeners tell of the process: its phase, its pulse, its configuration. Who runs the server writes it.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use arc_swap::ArcSwap;
+use serde::Serialize;
 
+use super::outcome::Outcome;
+use crate::config::Token;
 use crate::metrics::Board;
 use crate::resolve::general::Shared;
 
@@ -49,16 +53,19 @@ pub struct Served {
 pub enum Trigger {
     /// SIGHUP.
     Signal,
+    /// The admin API.
+    Api,
 }
 
 impl Trigger {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Signal];
+    pub const ALL: [Self; 2] = [Self::Signal, Self::Api];
 
     /// The label's word.
     pub fn word(self) -> &'static str {
         match self {
             Self::Signal => "signal",
+            Self::Api => "api",
         }
     }
 }
@@ -70,6 +77,21 @@ pub struct InForce {
     pub generation: u64,
     /// A hash of all files that it was read from.
     pub revision: String,
+    /// Where it listens.
+    pub listening: Listening,
+    /// The admin listener's token.
+    pub token: Option<Token>,
+}
+
+/// Where a process listens, with the ports that port 0 became.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Listening {
+    /// DNS over UDP and TCP.
+    pub dns: Vec<SocketAddr>,
+    /// The health listener.
+    pub health: Option<SocketAddr>,
+    /// The admin listener.
+    pub admin: Option<SocketAddr>,
 }
 
 /// Loads that were tried, by what made them happen.
@@ -77,31 +99,21 @@ pub struct InForce {
 pub struct Reloads {
     done: [AtomicU64; Trigger::ALL.len()],
     refused: [AtomicU64; Trigger::ALL.len()],
-    last: Mutex<Option<LastReload>>,
-}
-
-/// The last load, the first one included.
-#[derive(Debug, Clone)]
-pub struct LastReload {
-    /// When.
-    pub at: SystemTime,
-    /// Whether it is served.
-    pub done: bool,
+    last: Mutex<Option<Arc<Outcome>>>,
 }
 
 impl Reloads {
     /// Takes note of a reload.
-    pub fn note(&self, trigger: Trigger, done: bool) {
-        let counts = if done { &self.done } else { &self.refused };
+    pub fn note(&self, trigger: Trigger, outcome: Arc<Outcome>) {
+        let counts = if outcome.done { &self.done } else { &self.refused };
         if let Some(count) = counts.get(trigger as usize) {
             count.fetch_add(1, Relaxed);
         }
-        self.set(done);
+        self.set(outcome);
     }
 
-    fn set(&self, done: bool) {
-        let last = LastReload { at: SystemTime::now(), done };
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+    fn set(&self, outcome: Arc<Outcome>) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(outcome);
     }
 
     /// (trigger, done, refused).
@@ -110,8 +122,8 @@ impl Reloads {
         Trigger::ALL.into_iter().map(move |own| (own, count(&self.done, own), count(&self.refused, own)))
     }
 
-    /// The last one.
-    pub fn last(&self) -> Option<LastReload> {
+    /// What the last load came to, the first one included.
+    pub fn last(&self) -> Option<Arc<Outcome>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -152,9 +164,9 @@ impl Default for Status {
 
 impl Status {
     /// The server answers from now on.
-    pub fn serves(&self, served: Served, in_force: InForce) {
+    pub fn serves(&self, served: Served, in_force: InForce, outcome: Outcome) {
         self.in_force.store(Arc::new(in_force));
-        self.reloads.set(true);
+        self.reloads.set(Arc::new(outcome));
         if self.served.set(served).is_ok() {
             self.phase.store(Phase::Serving as u8, Relaxed);
         }
@@ -217,8 +229,9 @@ mod tests {
     fn reloads_are_counted_by_trigger() {
         let reloads = Reloads::default();
         assert!(reloads.last().is_none());
-        reloads.note(Trigger::Signal, true);
-        reloads.note(Trigger::Signal, false);
+        let outcome = |done| Arc::new(Outcome { done, ..Outcome::default() });
+        reloads.note(Trigger::Signal, outcome(true));
+        reloads.note(Trigger::Signal, outcome(false));
         assert_eq!(
             reloads.counts().map(|(own, done, refused)| (own.word(), done, refused)).next(),
             Some(("signal", 1, 1))

@@ -130,7 +130,7 @@ impl Entry {
     }
 
     /// Octets in memory.
-    pub(super) fn octets(&self) -> u64 {
+    pub fn octets(&self) -> u64 {
         (size_of::<Self>() + 2 * size_of::<usize>() + self.raw.heap_octets()) as u64
     }
 

@@ -97,6 +97,17 @@ impl Cache {
         stores.map(|store| store.remove(|key| what.is_meant(key))).sum()
     }
 
+    /// Calls `each` with the keys and entries that are meant, failures among them; a shard is locked at a time.
+    pub fn for_each(&self, what: Flush<'_>, mut each: impl FnMut(&[u8], &Entry)) {
+        for store in [&self.answers, &self.failures].into_iter().flatten() {
+            store.for_each(|key, entry| {
+                if what.is_meant(key) {
+                    each(key, entry);
+                }
+            });
+        }
+    }
+
     /// Octets held, by the same account as the bound.
     pub fn octets(&self) -> u64 {
         [&self.answers, &self.failures].into_iter().flatten().map(Store::octets).sum()

@@ -76,7 +76,8 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
 /// What differs of [server] and [cache].
 fn server_settings(old: &Config, new: &Config) -> Vec<Setting> {
     let values = |config: &Config| {
-        let Config { listen, workers, health, admin, lameduck, watch, cache } = config;
+        // The token is a secret.
+        let Config { listen, workers, health, admin, token: _, lameduck, watch, cache } = config;
         let listen: Vec<String> = listen.iter().map(ToString::to_string).collect();
         let address = |address: &Option<std::net::SocketAddr>| address.map(|address| address.to_string());
         [

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use anyhow::Context;
 use clap::Args;
+use serde_json::json;
 
 use crate::asker::Asker;
-use crate::doctor::listener;
-use crate::explain::{Question, offline, text};
+use crate::explain::{Explained, Question, listener, offline, text};
 use crate::view::Snapshot;
 use crate::wire::{RecordType, WireName};
 
+use super::api::Target;
 use super::expect::{Expect, actual};
 use super::{Exit, complain, loaded, print, print_json};
 
@@ -37,9 +38,11 @@ pub(super) struct Arguments {
     /// given again, all must be
     #[arg(long, value_name = "ANSWER")]
     expect: Vec<Expect>,
-    /// Ask the upstreams for what the file alone does not answer
+    /// Ask the upstreams for what the file alone, or the running server's cache, does not answer
     #[arg(long)]
     ask: bool,
+    #[command(flatten)]
+    target: Target,
 }
 
 fn name(text: &str) -> Result<WireName, String> {
@@ -50,19 +53,15 @@ fn record_type(text: &str) -> Result<u16, String> {
     text.parse::<RecordType>().map(|known| known.0).map_err(|()| format!("`{text}` is no record type"))
 }
 
-/// Explains one question.
+/// Explains one question, by the file or by a running server.
 pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> {
-    let (config, mut plan) = match loaded(config)? {
-        Ok(parts) => parts,
-        Err(exit) => return Ok(exit),
-    };
-    plan.generation = 1;
-    let local = arguments.local.unwrap_or_else(|| listener(&config.listen, arguments.client));
-    let question = Question { client: arguments.client, local, name: arguments.name, qtype: arguments.r#type };
-    let explained = if arguments.ask {
-        Asker::start(plan, 0).context("cannot ask")?.ask(&question)
+    let explained = if arguments.target.at.is_some() {
+        by_server(config, arguments)?
     } else {
-        offline(&Snapshot::build(plan), &question)
+        match by_file(config, arguments)? {
+            Ok(explained) => explained,
+            Err(exit) => return Ok(exit),
+        }
     };
     if arguments.json {
         print_json(&explained)?;
@@ -76,6 +75,34 @@ pub(super) fn run(config: &Path, arguments: &Arguments) -> anyhow::Result<Exit> 
     };
     complain(&format!("hubdns: {wrong} expected, {actual} came\n"));
     Ok(Exit::NotAsExpected)
+}
+
+/// By the file; the exit code where it has errors.
+fn by_file(config: &Path, arguments: &Arguments) -> anyhow::Result<Result<Explained, Exit>> {
+    let (config, mut plan) = match loaded(config)? {
+        Ok(parts) => parts,
+        Err(exit) => return Ok(Err(exit)),
+    };
+    plan.generation = 1;
+    let local = arguments.local.unwrap_or_else(|| listener(&config.listen, arguments.client));
+    let question = Question { client: arguments.client, local, name: arguments.name, qtype: arguments.r#type };
+    Ok(Ok(if arguments.ask {
+        Asker::start(plan, 0).context("cannot ask")?.ask(&question)
+    } else {
+        offline(&Snapshot::build(plan), &question)
+    }))
+}
+
+/// By the snapshot and the cache of a running server.
+fn by_server(config: &Path, arguments: &Arguments) -> anyhow::Result<Explained> {
+    let question = json!({
+        "client": arguments.client,
+        "local": arguments.local,
+        "name": arguments.name.to_string(),
+        "type": RecordType(arguments.r#type).to_string(),
+        "ask": arguments.ask,
+    });
+    arguments.target.client(config)?.post("/api/v1/explain", &question)?.json()
 }
 
 #[cfg(test)]

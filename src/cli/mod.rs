@@ -5,8 +5,10 @@
     reason = "doc comments are help texts, where brackets mark what may be left out"
 )]
 
+mod api;
 mod check;
 mod completions;
+mod ctl;
 mod demo;
 mod diff;
 mod doctor;
@@ -98,6 +100,8 @@ enum Command {
     Query(query::Arguments),
     /// Makes a configuration of what Azure prints, or of what another DNS server is configured by
     Import(import::Arguments),
+    /// Asks and tells a running server over its admin API
+    Ctl(ctl::Arguments),
     /// Runs a table of expectations (client, name, type, answer) as a test suite
     Test(TestArguments),
     /// Prints the JSON Schema of the configuration file
@@ -164,6 +168,7 @@ pub fn main() -> ExitCode {
         Command::Diff(arguments) => diff::run(arguments),
         Command::Query(arguments) => query::run(arguments),
         Command::Import(arguments) => import::run(arguments),
+        Command::Ctl(arguments) => ctl::run(&cli.config, arguments),
         Command::Test(arguments) => tested(named.then_some(cli.config), arguments),
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(arguments),
@@ -228,6 +233,11 @@ fn print(text: &str) -> anyhow::Result<()> {
 /// Prints a value as JSON.
 fn print_json(value: &impl serde::Serialize) -> anyhow::Result<()> {
     print(&format!("{}\n", serde_json::to_string_pretty(value)?))
+}
+
+/// Text from elsewhere, so that it does not disturb a terminal.
+fn printable(text: &str) -> String {
+    text.chars().flat_map(crate::zone::printable).collect()
 }
 
 /// Prints a diagnostic. Where standard error is gone there is nobody to tell.

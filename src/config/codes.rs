@@ -132,12 +132,19 @@ codes! {
     LISTEN_TWICE = 201 Error, "an address is used by two listeners", "DESIGN 2",
         "`listen`, `health` and `admin` name one address and port more than once.",
         "health = \"0.0.0.0:8080\"\nadmin = \"0.0.0.0:8080\"", "Give each its own port.";
-    ADMIN_EXPOSED = 202 Warning, "the admin listener is not on loopback", "DESIGN 11",
+    ADMIN_EXPOSED = 202 Error, "the admin listener is not on loopback and has no token", "DESIGN 11",
         "Away from loopback the admin listener demands a bearer token for all but health and metrics, and none is set.",
-        "admin = \"0.0.0.0:8053\"", "Keep it on 127.0.0.1 or ::1.";
+        "admin = \"0.0.0.0:8053\"", "Keep it on 127.0.0.1 or ::1, or set `token-file`.";
     NEGATIVE_OVER_MAX = 203 Warning, "negative answers may live longer than positive ones", "R32",
         "`max-negative-ttl` is above `max-ttl`; the lesser of both is used.",
         "max-ttl = \"1m\"\nmax-negative-ttl = \"5m\"", "Lower `max-negative-ttl`.";
+    BAD_TOKEN = 204 Error, "not a bearer token", "RFC 6750 §2.1",
+        "The file of `token-file` holds one token: 16 to 1,024 letters, digits and `-._~+/=`; white space around it does \
+         not count.",
+        "token-file = \"empty-file\"", "Write one anew, for example with `openssl rand -hex 32`.";
+    TOKEN_OPEN = 205 Warning, "others can read the token file", "DESIGN 11",
+        "The permissions of the file let every user of the host read it.",
+        "token-file = \"/etc/hubdns/token\"   # mode 0644", "Take the right away: `chmod o-r`; for a mounted secret set its mode.";
 
     // H03: upstreams and routes
     BAD_SERVER = 301 Error, "not a server", "DESIGN 2",

@@ -16,6 +16,7 @@ pub mod sections;
 mod settings;
 pub mod spec;
 mod suggest;
+mod token;
 mod typed;
 pub mod value;
 
@@ -24,5 +25,6 @@ pub use place::{Place, Source, Spanned};
 pub use settings::{CacheConfig, Config};
 pub use spec::Spec;
 pub use suggest::suggest;
+pub use token::{BadToken, Token};
 pub use typed::{duplicate_names, read_expectations, read_included, read_main};
 pub use value::name::{DnsName, Owner, Pattern};

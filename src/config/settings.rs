@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::Token;
 use super::spec::Spec;
 
 /// What stays of the file beside the snapshot.
@@ -16,6 +17,8 @@ pub struct Config {
     pub health: Option<SocketAddr>,
     /// The admin listener.
     pub admin: Option<SocketAddr>,
+    /// The admin listener's token, which the loader reads.
+    pub token: Option<Token>,
     /// How long to answer on after SIGTERM.
     pub lameduck: Duration,
     /// Whether changed files are loaded by themselves.
@@ -49,6 +52,7 @@ impl Config {
             workers: server.workers.value,
             health: server.health.as_ref().map(value),
             admin: server.admin.as_ref().map(value),
+            token: None,
             lameduck: server.lameduck.value,
             watch: spec.watch,
             cache: CacheConfig {

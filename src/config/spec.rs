@@ -57,6 +57,8 @@ pub struct ServerSpec {
     pub health: Option<Spanned<SocketAddr>>,
     /// The admin listener.
     pub admin: Option<Spanned<SocketAddr>>,
+    /// The file of the admin listener's token.
+    pub token_file: Option<Spanned<String>>,
     /// How long to answer on after SIGTERM.
     pub lameduck: Spanned<Duration>,
     /// The table's header.

@@ -110,6 +110,7 @@ impl ServerSpec {
             workers: row.setting("workers")?.map(|number: i64| usize::try_from(number).unwrap_or(0)),
             health: row.optional("health"),
             admin: row.optional("admin"),
+            token_file: row.optional("token-file"),
             lameduck: row.setting("lameduck")?,
             place: row.place,
         })

@@ -116,7 +116,7 @@ fn cause(error: &io::Error) -> String {
 
 /// Something listens there: hubdns itself, or another.
 fn in_use(address: SocketAddr, transport: Transport) -> (String, Option<bool>) {
-    let server = super::listener(&[address], address.ip());
+    let server = crate::explain::listener(&[address], address.ip());
     let stub = Stub { timeout: TIMEOUT, tries: 1, ..Stub::new(server) };
     let localhost = WireName::from_presentation("localhost").unwrap_or(WireName::ROOT);
     match stub.ask(localhost.as_ref(), rtype::A, transport) {

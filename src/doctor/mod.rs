@@ -11,7 +11,7 @@ mod linked;
 mod questions;
 mod text;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ use crate::asker::Asker;
 use crate::azure::needs;
 use crate::azure::session::HostName;
 use crate::config::Config;
-use crate::explain::{Explained, Question, offline};
+use crate::explain::{Explained, Question, listener, offline};
 use crate::resolve::Transport;
 use crate::server;
 use crate::view::{Snapshot, SnapshotPlan};
@@ -185,16 +185,5 @@ impl Means {
             own.unwrap_or_else(|| offline(self.snapshot(), &question(subject)))
         };
         subjects.iter().map(explain).collect()
-    }
-}
-
-/// The listener that clients of a family send to: the first of it, the loopback address in place of a wildcard.
-pub fn listener(listen: &[SocketAddr], client: IpAddr) -> SocketAddr {
-    let same = listen.iter().find(|address| address.is_ipv4() == client.is_ipv4());
-    let found = same.or(listen.first()).copied().unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 53)));
-    match found.ip() {
-        IpAddr::V4(address) if address.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, found.port())),
-        IpAddr::V6(address) if address.is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, found.port())),
-        _ => found,
     }
 }

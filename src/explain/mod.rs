@@ -1,21 +1,24 @@
 //! Why a client gets the answer it gets: the trail of one query through the core, as values.
 //!
 //! It calls the function that serves ([`crate::resolve::answer`]) with an observer that takes note of everything, so it
-//! cannot differ from what is served. It sends nothing: a name that has to be forwarded ends in [`Asks`]. The shell
-//! prints it as text or JSON; whoever has a running server passes a [`Trail`] as the observer of its own answers.
+//! cannot differ from what is served. [`offline`] and [`now`] send nothing: a name that has to be forwarded ends in
+//! [`Asks`]. [`ask`] does the exchange, as a running server does. The shell prints it as text or JSON, the admin API as
+//! JSON.
 
+mod ask;
 mod reply;
 mod text;
 mod trail;
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+pub use ask::ask;
 pub use reply::{ExtendedError, RecordLine, Reply};
 pub use text::text;
-pub use trail::{Asks, ChosenView, Noted, Place, Step, Trail, What};
+pub use trail::{Asks, ChosenView, Noted, Place, Step, Trail, What, Word};
 
 use crate::cache::{Cache, Limits};
 use crate::resolve::{Client, MAX_UDP_OCTETS, Outcome, Transport, answer};
@@ -56,7 +59,7 @@ impl Question {
 }
 
 /// A question and how it is answered.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Explained {
     /// Version of this structure in JSON.
     pub schema: u8,
@@ -98,26 +101,33 @@ impl Explained {
 
 /// Explains a question by a snapshot alone; nothing is sent.
 pub fn offline(snapshot: &Snapshot, question: &Question) -> Explained {
+    now(snapshot, &Cache::new(0, Limits::default()), Moment::from_millis(0), question)
+}
+
+/// Explains a question by a snapshot and what the cache holds at a moment; nothing is sent.
+pub fn now(snapshot: &Snapshot, cache: &Cache, now: Moment, question: &Question) -> Explained {
     let noted = Mutex::new(Noted::default());
     let mut out = vec![0; MAX_UDP_OCTETS];
-    let nothing = Cache::new(0, Limits::default());
     let mut trail = Trail::new(snapshot, question, &noted);
-    let message = question.message();
-    let outcome = answer(
-        &message,
-        &question.client(Transport::Udp),
-        snapshot,
-        &nothing,
-        Moment::from_millis(0),
-        &mut out,
-        &mut trail,
-    );
+    let client = question.client(Transport::Udp);
+    let outcome = answer(&question.message(), &client, snapshot, cache, now, &mut out, &mut trail);
     let length = match outcome {
         Outcome::Reply(length) => length,
         Outcome::Discard(_) | Outcome::Need(..) => 0,
     };
     let noted = noted.into_inner().unwrap_or_else(PoisonError::into_inner);
     Explained::new(question, noted, out.get(..length).unwrap_or(&[]))
+}
+
+/// The listener that clients of a family send to: the first of it, the loopback address in place of a wildcard.
+pub fn listener(listen: &[SocketAddr], client: IpAddr) -> SocketAddr {
+    let same = listen.iter().find(|address| address.is_ipv4() == client.is_ipv4());
+    let found = same.or(listen.first()).copied().unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 53)));
+    match found.ip() {
+        IpAddr::V4(address) if address.is_unspecified() => SocketAddr::from((Ipv4Addr::LOCALHOST, found.port())),
+        IpAddr::V6(address) if address.is_unspecified() => SocketAddr::from((Ipv6Addr::LOCALHOST, found.port())),
+        _ => found,
+    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use hickory_proto::rr::{RData, Record as HickoryRecord};
 use hickory_proto::serialize::binary::{BinDecodable, BinDecoder};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use super::Word;
 use crate::wire::{Header, Question, Record, RecordType, Records, flags, rcode, rtype, u16_at};
 use crate::zone::printable;
 
@@ -13,7 +14,7 @@ use crate::zone::printable;
 const OPTION_EDE: u16 = 15;
 
 /// An answer, read back from its octets.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reply {
     /// The RCODE's name.
     pub rcode: String,
@@ -32,7 +33,7 @@ pub struct Reply {
 }
 
 /// One record.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RecordLine {
     /// The owner.
     pub name: String,
@@ -46,12 +47,12 @@ pub struct RecordLine {
 }
 
 /// One extended error.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ExtendedError {
     /// INFO-CODE.
     pub code: u16,
     /// What it means.
-    pub meaning: &'static str,
+    pub meaning: Word,
     /// EXTRA-TEXT.
     pub text: String,
 }
@@ -137,7 +138,7 @@ fn extended_errors(octets: &[u8], opt: &Record) -> Vec<ExtendedError> {
         }
         if let (OPTION_EDE, Ok(code), Some(text)) = (option, u16_at(octets, at + 4), octets.get(at + 6..end)) {
             let text = String::from_utf8_lossy(text).chars().flat_map(printable).collect();
-            errors.push(ExtendedError { code, meaning: meaning(code), text });
+            errors.push(ExtendedError { code, meaning: meaning(code).into(), text });
         }
         at = end;
     }

@@ -77,7 +77,7 @@ fn what_text(what: &What) -> (String, Option<&Place>) {
     match what {
         What::Endpoint { endpoint, kind, process, place, zone } => {
             let zone = zone.as_ref().map(|zone| format!(", a node of zone {zone}")).unwrap_or_default();
-            let kind = if kind == process { (*kind).to_owned() } else { format!("{kind}: {process}") };
+            let kind = if kind == process { kind.to_string() } else { format!("{kind}: {process}") };
             (format!("owned by endpoint {endpoint} ({kind}){zone}"), Some(place))
         }
         What::Zone { zone, apex, found, public, place } => {
@@ -86,7 +86,7 @@ fn what_text(what: &What) -> (String, Option<&Place>) {
         }
         What::Pointer => ("owned: the reverse name of an address of the view".to_owned(), None),
         What::Empty => ("no records, but owned names below it: NODATA".to_owned(), None),
-        What::Blocked { by: "unlisted" } => {
+        What::Blocked { by } if by == "unlisted" => {
             ("blocked: an AVD resource that is neither here nor known (unlisted = \"nxdomain\")".to_owned(), None)
         }
         What::Blocked { .. } => ("blocked: its endpoint's state".to_owned(), None),
@@ -100,7 +100,7 @@ fn what_text(what: &What) -> (String, Option<&Place>) {
 }
 
 fn asks_text(out: &mut String, asks: &Asks) {
-    let guarded = match (asks.guard, asks.guarded) {
+    let guarded = match (&*asks.guard, &*asks.guarded) {
         ("off", _) => "off: nothing is withheld",
         ("watch", "no") => "watch: the name is not guarded; guarded names in its chain are counted",
         ("watch", _) => "watch: the name is guarded; an address that the view does not hold is counted and passes",

@@ -1,9 +1,10 @@
 //! The observer that takes note of everything, and the values that it leaves.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Question, reply};
 use crate::resolve::{Event, Observer};
@@ -11,8 +12,11 @@ use crate::view::{Blocked, GuardMode, Selected, Snapshot, Special, Verdict, View
 use crate::wire::{End, Failure, Key, NameRef, RecordType};
 use crate::zone::{Match, Origin};
 
+/// A word of a closed set; owned where it was read from JSON.
+pub type Word = Cow<'static, str>;
+
 /// Where something was written.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Place {
     /// The file as the operator named it.
     pub file: String,
@@ -27,7 +31,7 @@ impl From<&Origin> for Place {
 }
 
 /// The client's view.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChosenView {
     /// Its name.
     pub name: String,
@@ -40,7 +44,7 @@ pub struct ChosenView {
 }
 
 /// What a name is in the view.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]
 pub enum What {
     /// An endpoint's name.
@@ -48,9 +52,9 @@ pub enum What {
         /// The endpoint.
         endpoint: String,
         /// Its kind.
-        kind: &'static str,
+        kind: Word,
         /// The AVD process that it carries.
-        process: &'static str,
+        process: Word,
         /// Where the record was written.
         place: Place,
         /// The zone that the name is a node of, if any.
@@ -63,7 +67,7 @@ pub enum What {
         /// Its apex.
         apex: String,
         /// `record`, `wildcard`, `empty` (a name without records above others) or `missing`.
-        found: &'static str,
+        found: Word,
         /// Whether it was found under the zone's public suffix.
         public: bool,
         /// Where the record was written, or the zone where it is not known.
@@ -76,12 +80,12 @@ pub enum What {
     /// NXDOMAIN by the operator's will.
     Blocked {
         /// `unlisted` or `state`.
-        by: &'static str,
+        by: Word,
     },
     /// A name of special use, answered here.
     Special {
         /// `loopback`, `nxdomain` or `nodata`.
-        answer: &'static str,
+        answer: Word,
     },
     /// Asked upstream.
     Forward {
@@ -99,7 +103,7 @@ pub enum What {
 }
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "step", rename_all = "kebab-case")]
 pub enum Step {
     /// The query is malformed.
@@ -119,7 +123,7 @@ pub enum Step {
         /// The name that was asked.
         name: String,
         /// `upstream` for one fetched just now, else `cache`.
-        source: &'static str,
+        source: Word,
         /// The RCODE's name, or what failed.
         outcome: String,
         /// How many aliases it holds.
@@ -161,7 +165,7 @@ pub enum Step {
 }
 
 /// What has to be asked before there is an answer, and what will be made of it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Asks {
     /// The name.
     pub name: String,
@@ -175,10 +179,10 @@ pub struct Asks {
     /// How long the client waits at most, in milliseconds.
     pub reply_within_ms: u64,
     /// The view's guard: `own`, `all`, `watch` or `off`.
-    pub guard: &'static str,
+    pub guard: Word,
     /// Whether the guard holds the name: `yes`, `no`, or `crossing` where it does once the chain crosses a private-link
     /// suffix.
-    pub guarded: &'static str,
+    pub guarded: Word,
     /// Endpoints and zones of the view: an alias to one of their names is cut there.
     pub endpoints: usize,
     /// See `endpoints`.
@@ -251,8 +255,8 @@ impl<'a> Trail<'a> {
         match verdict {
             Verdict::Endpoint { endpoint, record, zone } => What::Endpoint {
                 endpoint: endpoint.name.to_string(),
-                kind: endpoint.kind.word(),
-                process: endpoint.kind.process(),
+                kind: endpoint.kind.word().into(),
+                process: endpoint.kind.process().into(),
                 place: (&record.origin).into(),
                 zone: zone.map(|zone| zone.name.to_string()),
             },
@@ -268,15 +272,15 @@ impl<'a> Trail<'a> {
                     place.line = line;
                 }
                 let apex = zone.apex().to_string();
-                What::Zone { zone: zone.name.to_string(), apex, found, public: *public, place }
+                What::Zone { zone: zone.name.to_string(), apex, found: found.into(), public: *public, place }
             }
             Verdict::Pointer(_) => What::Pointer,
             Verdict::Empty(_) => What::Empty,
-            Verdict::Blocked(Blocked::Unlisted) => What::Blocked { by: "unlisted" },
-            Verdict::Blocked(Blocked::State) => What::Blocked { by: "state" },
-            Verdict::Special(Special::Localhost) => What::Special { answer: "loopback" },
-            Verdict::Special(Special::NxDomain(_)) => What::Special { answer: "nxdomain" },
-            Verdict::Special(Special::NoData(_)) => What::Special { answer: "nodata" },
+            Verdict::Blocked(Blocked::Unlisted) => What::Blocked { by: "unlisted".into() },
+            Verdict::Blocked(Blocked::State) => What::Blocked { by: "state".into() },
+            Verdict::Special(Special::Localhost) => What::Special { answer: "loopback".into() },
+            Verdict::Special(Special::NxDomain(_)) => What::Special { answer: "nxdomain".into() },
+            Verdict::Special(Special::NoData(_)) => What::Special { answer: "nodata".into() },
             Verdict::Forward { .. } => self.forward(verdict),
         }
     }
@@ -305,8 +309,9 @@ impl<'a> Trail<'a> {
                 GuardMode::All => "all",
                 GuardMode::Watch => "watch",
                 GuardMode::Off => "off",
-            },
-            guarded,
+            }
+            .into(),
+            guarded: guarded.into(),
             endpoints: view.endpoints.len(),
             zones: view.zones.len(),
         };
@@ -329,12 +334,13 @@ impl Observer for Trail<'_> {
                     End::Data | End::Negative | End::Dangling => reply::rcode_name(raw.rcode()),
                 };
                 let source = if held.fresh { "upstream" } else { "cache" };
-                self.step(Step::Raw { name: key.name().to_string(), source, outcome, aliases: raw.steps().len() });
+                let (name, source) = (key.name().to_string(), source.into());
+                self.step(Step::Raw { name, source, outcome, aliases: raw.steps().len() });
             }
             Event::Stale(key, held) => {
                 let (name, aliases) = (key.name().to_string(), held.entry.raw().steps().len());
                 let outcome = reply::rcode_name(held.entry.raw().rcode());
-                self.step(Step::Raw { name, source: "cache, stale", outcome, aliases });
+                self.step(Step::Raw { name, source: "cache, stale".into(), outcome, aliases });
             }
             Event::Need(key, route) => self.asks(key, route),
             Event::Cut(name) => self.step(Step::Cut { name: text(name) }),

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Read as _;
+use std::os::unix::fs::MetadataExt as _;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -48,6 +49,8 @@ pub(super) trait Files {
     fn matching(&self, pattern: &str) -> Vec<PathBuf>;
     /// A path with all links followed; it must exist.
     fn real(&self, path: &Path) -> std::io::Result<PathBuf>;
+    /// Whether users other than its owner and group can read it.
+    fn is_open_to_others(&self, path: &Path) -> bool;
     /// The certificates that the system trusts, as PEM.
     fn system_certificates(&self) -> Option<(PathBuf, Vec<u8>)>;
 }
@@ -89,6 +92,10 @@ impl Files for Disk {
         path.canonicalize()
     }
 
+    fn is_open_to_others(&self, path: &Path) -> bool {
+        std::fs::metadata(path).is_ok_and(|metadata| metadata.mode() & 0o004 != 0)
+    }
+
     fn system_certificates(&self) -> Option<(PathBuf, Vec<u8>)> {
         super::upstreams::system_bundle()
     }
@@ -112,6 +119,10 @@ impl Files for Memory {
 
     fn real(&self, path: &Path) -> std::io::Result<PathBuf> {
         Ok(Path::new("/").join(path))
+    }
+
+    fn is_open_to_others(&self, _: &Path) -> bool {
+        false
     }
 
     /// Texts say all there is to say: they may have one that goes by the system's usual path.
@@ -145,6 +156,10 @@ impl Files for Overlay<'_> {
 
     fn real(&self, path: &Path) -> std::io::Result<PathBuf> {
         self.below.real(path)
+    }
+
+    fn is_open_to_others(&self, path: &Path) -> bool {
+        self.below.is_open_to_others(path)
     }
 
     fn system_certificates(&self) -> Option<(PathBuf, Vec<u8>)> {

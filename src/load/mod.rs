@@ -16,6 +16,7 @@ mod lints;
 mod names;
 mod revision;
 mod services;
+mod token;
 mod upstreams;
 mod views;
 mod vnets;
@@ -145,6 +146,7 @@ pub fn bounded_text(path: &Path) -> Result<String, Box<Finding>> {
 
 /// Loads by any source of files.
 fn load_with(files: &dyn Files, main: &Path) -> Result<Loaded, Unreadable> {
+    let secrets = files;
     let files = &revision::Hashed::new(files, main);
     let gathered =
         files::gather(files, main).map_err(|error| Unreadable { path: main.to_owned(), message: error.to_string() })?;
@@ -158,13 +160,14 @@ fn load_with(files: &dyn Files, main: &Path) -> Result<Loaded, Unreadable> {
     let flat = extends::flatten(&tables, &mut findings);
     let views = views::plan(&tables, &flat, &mut findings);
     lints::check(&lints::Input { tables: &tables, views: &flat, clouds: &clouds }, &mut findings);
+    let token = token::read(&spec, secrets, &mut read, &mut findings);
     azure::add_pointers(&sources, &mut findings);
     let names: Vec<Arc<str>> = read.iter().map(|path| files::shown(path)).collect();
     sort(&mut findings, &names.iter().map(|name| &**name).collect::<Vec<_>>());
     findings.dedup();
     let sound = !has_errors(&findings);
     let plan = sound.then(|| SnapshotPlan { generation: 0, known: known(&spec), groups, views, clouds });
-    let config = Config::from_spec(&spec).filter(|_| sound);
+    let config = Config::from_spec(&spec).filter(|_| sound).map(|config| Config { token, ..config });
     Ok(Loaded { config, plan, findings, files: read, revision: files.revision() })
 }
 

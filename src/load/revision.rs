@@ -53,6 +53,10 @@ impl Files for Hashed<'_> {
         self.below.real(path)
     }
 
+    fn is_open_to_others(&self, path: &Path) -> bool {
+        self.below.is_open_to_others(path)
+    }
+
     fn system_certificates(&self) -> Option<(PathBuf, Vec<u8>)> {
         self.below.system_certificates()
     }

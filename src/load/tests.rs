@@ -388,6 +388,34 @@ fn each_lint_has_its_code() {
 }
 
 #[test]
+fn a_token_is_read_judged_and_no_part_of_the_revision() {
+    let head = HEAD.replace("5300\"]\n", "5300\"]\nadmin = \"10.0.0.4\"\ntoken-file = \"token\"\n");
+    let text = format!("{head}{VIEW}");
+    let with = |token: &str| from_texts(&[("hub.toml", &text), ("token", token)]);
+    let loaded = with("0123456789abcdef\n");
+    assert!(clean(&loaded).config.as_ref().unwrap().token.as_ref().unwrap().is("0123456789abcdef"));
+    assert_eq!(loaded.files, [Path::new("hub.toml"), Path::new("token")], "what `watch` looks at");
+    assert_eq!(loaded.revision, with("another-token-of-ours").revision, "a hash of a secret is told to nobody");
+    for bad in ["", "\n", "short", "0123456789 abcdef"] {
+        assert_eq!(found(&with(bad)), ["H0204"], "{bad:?}");
+    }
+    assert_eq!(found(&from_text("hub.toml", &text)), ["H0113"], "no file");
+
+    use std::os::unix::fs::PermissionsExt;
+    let folder = std::env::temp_dir().join(format!("hubdns-token-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("hub.toml"), &text).unwrap();
+    std::fs::write(folder.join("token"), "0123456789abcdef").unwrap();
+    for (mode, expected) in [(0o600, &[][..]), (0o640, &[]), (0o644, &["H0205"])] {
+        std::fs::set_permissions(folder.join("token"), std::fs::Permissions::from_mode(mode)).unwrap();
+        let loaded = load(&folder.join("hub.toml")).unwrap();
+        assert_eq!(found(&loaded), expected, "{mode:o}");
+        assert!(loaded.plan.is_some());
+    }
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+#[test]
 fn the_global_endpoint_on_a_feeds_workspace_is_told() {
     let text = format!(
         "[[endpoint]]\nname = \"g\"\nkind = \"global\"\nresource = \"ws1\"\nrecords = {{ \"rdweb.wvd.microsoft.com\" = [\"10.0.0.4\"] }}\n\

@@ -192,6 +192,11 @@ impl View {
         self.forwards.iter().map(|forward| (forward.suffix.as_ref(), forward.route))
     }
 
+    /// Where reverse names of private addresses without a record go (R17).
+    pub fn reverse_route(&self) -> Option<Route> {
+        self.reverse
+    }
+
     /// How long a client waits for an answer that this route brings (R27).
     pub fn deadline(&self, group: &Group) -> Duration {
         self.reply_within.unwrap_or_else(|| group.reply_within())

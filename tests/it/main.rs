@@ -8,6 +8,7 @@
 mod harness;
 mod oracle;
 
+mod admin;
 mod alias;
 mod avd;
 mod bad_input;
@@ -18,12 +19,14 @@ mod cli;
 mod compliance;
 mod config;
 mod coverage;
+mod ctl;
 mod diff;
 mod docs;
 mod doctor;
 mod dying;
 mod edns;
 mod encrypted;
+mod explained;
 mod faults;
 mod floors;
 mod forwarding;

@@ -15,8 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Side;
-use crate::doctor::listener;
-use crate::explain::{Explained, Question, offline};
+use crate::explain::{Explained, Question, listener, offline};
 use crate::wire::{Name, RecordType, WireName, rtype};
 
 /// The longest line that is read, in octets.
@@ -168,7 +167,7 @@ fn text(explained: &Explained) -> String {
             parts.push(format!("alias to {},", asks.name));
         }
         parts.push(format!("asked of {}", asks.servers.join(", ")));
-        if asks.guarded == "yes" && !matches!(asks.guard, "off" | "watch") {
+        if asks.guarded == "yes" && !matches!(&*asks.guard, "off" | "watch") {
             parts.push("(guarded)".to_owned());
         }
     }

@@ -52,7 +52,7 @@ fn the_whole_example_of_the_design_is_read() {
     assert!(view.must_be_private.as_ref().unwrap()[1].value.wildcard);
     assert_eq!(view.reply_within.as_ref().unwrap().value.as_millis(), 4_800);
     assert_eq!(view.missing[0].0.value, "blob");
-    assert_eq!(view.networks[0].place.to_string(), "hub.toml:60:13");
+    assert_eq!(view.networks[0].place.to_string(), "hub.toml:61:13");
 }
 
 #[test]

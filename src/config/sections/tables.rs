@@ -124,7 +124,10 @@ pub static SERVER: Section = Section {
              168.63.129.16. Ready is a server that serves a snapshot and got no signal to stop, whatever its \
              upstreams are."),
         key!("admin", Kind::SocketAddress(8_053), Words("none"), "\"127.0.0.1:8053\"",
-            "HTTP listener of the admin API; without it there is none."),
+            "HTTP listener of the admin API; without it there is none. Away from loopback it needs `token-file`."),
+        key!("token-file", Kind::Path, Words("none"), "\"/run/secrets/hubdns-token\"",
+            "A file that holds the bearer token of the admin API, 16 or more characters, relative to this file; read \
+             again on reload. With one, calls that change something demand it; away from loopback all do."),
         key!("lameduck", Kind::Duration(s(0), s(600)), Value("\"5s\""),
             "After SIGTERM: not ready at once, still answering this long. Behind a load balancer it \
              must reach (failures to mark down + 1) × probe interval."),

@@ -47,14 +47,15 @@ fn listen_twice(input: &Input<'_, '_>, findings: &mut Vec<Finding>) {
     }
 }
 
-/// The admin listener away from loopback.
+/// The admin listener away from loopback, without a token.
 fn admin_exposed(input: &Input<'_, '_>, findings: &mut Vec<Finding>) {
-    let Some(admin) = input.tables.spec.server.as_ref().and_then(|server| server.admin.as_ref()) else { return };
+    let Some(server) = &input.tables.spec.server else { return };
+    let Some(admin) = server.admin.as_ref().filter(|_| server.token_file.is_none()) else { return };
     if !admin.value.ip().is_loopback() {
         let message = format!("the admin listener on {} needs a token, and none is set", admin.value);
         findings.push(
             Finding::new(&codes::ADMIN_EXPOSED, admin.place.clone(), "server.admin", message)
-                .hint("use 127.0.0.1; health checks go to `health`"),
+                .hint("use 127.0.0.1, or set `token-file`; health checks go to `health`"),
         );
     }
 }

@@ -1,6 +1,7 @@
 //! What every test of this binary stands on: the real server as a child process, a scripted upstream in this
 //! process, clients that choose their source address, and message builders that share no code with the product.
 
+pub(crate) mod api;
 pub(crate) mod authoritative;
 pub(crate) mod client;
 pub(crate) mod driven;
@@ -13,6 +14,7 @@ pub(crate) mod port;
 pub(crate) mod public;
 pub(crate) mod real;
 pub(crate) mod reply;
+pub(crate) mod schema;
 pub(crate) mod server;
 pub(crate) mod small;
 pub(crate) mod tls;
