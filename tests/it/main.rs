@@ -17,6 +17,7 @@ mod chains;
 mod cli;
 mod compliance;
 mod config;
+mod cookies;
 mod coverage;
 mod diff;
 mod docs;
