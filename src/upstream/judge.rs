@@ -14,6 +14,10 @@ pub(super) enum Judged {
     Failed,
     /// It matches in all but the case of QNAME's letters.
     OtherCase,
+    /// It lacks the cookie that this server is known to echo.
+    Unproven,
+    /// The server wants the cookie that came with it.
+    BadCookie,
     /// It does not answer this question, or cannot be parsed: dropped, and the wait goes on.
     Mismatch,
 }
@@ -89,6 +93,7 @@ mod tests {
             Judged::FormErr => "formerr",
             Judged::Failed => "failed",
             Judged::OtherCase => "other case",
+            Judged::Unproven | Judged::BadCookie => "not judged by the message alone",
             Judged::Mismatch => "mismatch",
         }
     }

@@ -6,6 +6,7 @@
 //! [`Mailbox`].
 
 mod case;
+mod cookies;
 mod datagram;
 mod encrypted;
 mod exchange;

@@ -10,6 +10,7 @@ use std::time::Duration;
 use hashbrown::HashMap;
 
 use super::Group;
+use super::cookies::Cookies;
 use crate::wire::{Key, Moment};
 
 /// Tries in a row without a reply after which a server counts as down (R29).
@@ -91,6 +92,7 @@ pub struct ServerState {
     without_opt: AtomicU32,
     /// Until when it is asked without OPT.
     without_opt_until: AtomicU64,
+    pub(super) cookies: Cookies,
     /// Questions sent.
     pub sent: AtomicU64,
     /// Valid replies.
@@ -124,6 +126,7 @@ impl Default for ServerState {
             plain_case_until: AtomicU64::default(),
             without_opt: AtomicU32::default(),
             without_opt_until: AtomicU64::default(),
+            cookies: Cookies::default(),
             sent: AtomicU64::default(),
             replies: AtomicU64::default(),
             silences: AtomicU64::default(),

@@ -225,6 +225,20 @@ impl<'b> Writer<'b> {
         }
         Ok(())
     }
+
+    /// An OPT record of version 0 with a COOKIE option (RFC 7873 §4).
+    ///
+    /// # Errors
+    /// [`Full`] when it does not fit.
+    pub fn opt_with_cookie(&mut self, payload: u16, dnssec_ok: bool, cookie: &super::Cookie) -> Result<(), Full> {
+        let data = cookie.octets();
+        let length = u16::try_from(data.len()).map_err(|_| Full)?;
+        let [[a, b], [c, d], [e, f]] = [rtype::OPT, payload, length.saturating_add(4)].map(u16::to_be_bytes);
+        self.octets(&[0, a, b, c, d, 0, 0, if dnssec_ok { 0x80 } else { 0 }, 0, e, f])?;
+        self.number(super::cookie::OPTION_COOKIE)?;
+        self.number(length)?;
+        self.octets(data)
+    }
 }
 
 /// Octets of an OPT record with these errors.
@@ -263,7 +277,14 @@ fn spells(message: &[u8], at: usize, name: NameRef<'_>) -> bool {
 ///
 /// # Errors
 /// [`Error::Short`] where `out` cannot hold it; 512 octets always can.
-pub fn upstream_query(out: &mut [u8], id: u16, key: &super::Key, payload: u16, with_opt: bool) -> Result<usize, Error> {
+pub fn upstream_query(
+    out: &mut [u8],
+    id: u16,
+    key: &super::Key,
+    payload: u16,
+    with_opt: bool,
+    cookie: Option<&super::Cookie>,
+) -> Result<usize, Error> {
     use super::{Header, flags};
     let checking = if key.checking_disabled() { flags::CD } else { 0 };
     let header = Header {
@@ -280,7 +301,11 @@ pub fn upstream_query(out: &mut [u8], id: u16, key: &super::Key, payload: u16, w
         writer.octets(key.name_octets())?;
         writer.number(key.qtype())?;
         writer.number(CLASS_IN)?;
-        if with_opt { writer.opt(payload, 0, key.dnssec_ok(), &[]) } else { Ok(()) }
+        match (with_opt, cookie) {
+            (false, _) => Ok(()),
+            (true, None) => writer.opt(payload, 0, key.dnssec_ok(), &[]),
+            (true, Some(cookie)) => writer.opt_with_cookie(payload, key.dnssec_ok(), cookie),
+        }
     };
     write(&mut writer).map_err(|Full| Error::Short)?;
     Ok(writer.len())

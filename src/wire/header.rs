@@ -36,6 +36,7 @@ pub mod rcode {
     pub const YXDOMAIN: u16 = 6;
     pub const NOTAUTH: u16 = 9;
     pub const BADVERS: u16 = 16;
+    pub const BADCOOKIE: u16 = 23;
 
     /// The code's mnemonic, or `other`: a bounded set, fit for a metric label.
     pub fn name(code: u16) -> &'static str {
@@ -49,6 +50,7 @@ pub mod rcode {
             YXDOMAIN => "YXDOMAIN",
             NOTAUTH => "NOTAUTH",
             BADVERS => "BADVERS",
+            BADCOOKIE => "BADCOOKIE",
             _ => "other",
         }
     }

@@ -22,6 +22,7 @@
     )
 )]
 
+mod cookie;
 mod edns;
 mod encode;
 mod header;
@@ -35,6 +36,7 @@ mod template;
 mod ttl;
 mod types;
 
+pub use cookie::{CLIENT_COOKIE_OCTETS, Cookie, reply_cookie};
 pub use edns::{Ede, Edns};
 pub use encode::{Full, Mark, Writer};
 pub use header::{Header, flags, rcode};

@@ -18,6 +18,7 @@ mod chains;
 mod cli;
 mod compliance;
 mod config;
+mod cookies;
 mod coverage;
 mod ctl;
 mod diff;

@@ -216,8 +216,7 @@ fn s_11_five_hundred_clients_of_ten_views_are_one_upstream_query() {
         }
         let seen: Vec<_> = upstream.seen().into_iter().filter(|seen| seen.name == name).collect();
         assert_eq!(seen.len(), 1, "one upstream query");
-        // An OPT record of eleven octets has no option.
-        assert_eq!(seen[0].additional().len(), 11, "{:02x?}", seen[0].additional());
+        assert!(seen[0].cookie().is_none_or(|own| own.len() == 8), "no option but a cookie of our own");
     }
 }
 
@@ -330,7 +329,7 @@ fn s_13_spoofed_replies_end_no_exchange_and_leave_nothing_behind() {
         assert!(begun.elapsed() <= MS(500), "{name}: {:?}", begun.elapsed());
         let seen = upstream.seen().into_iter().find(|seen| seen.name == name).expect("the cache was not touched");
         assert!(seen.question().iter().any(u8::is_ascii_uppercase), "0x20 is on");
-        assert_eq!(seen.additional().len(), 11, "OPT is sent");
+        assert!(seen.additional().len() >= 11, "OPT is sent");
     }
     // Three at once, and further ones: it is down, and back with the first reply.
     let outcomes = Load::of_spoke_a(server.address, 3).run(5, |number| ask(&format!("open{number}.public.example")));

@@ -37,7 +37,7 @@ mod tests {
         let name = WireName::from_presentation(name).unwrap();
         let key = Key::new(RouteId(1), name.as_ref(), 1, true, true);
         let mut out = [0; 512];
-        let length = upstream_query(&mut out, 0x1234, &key, 1_232, with_opt).unwrap();
+        let length = upstream_query(&mut out, 0x1234, &key, 1_232, with_opt, None).unwrap();
         out[..length].to_vec()
     }
 

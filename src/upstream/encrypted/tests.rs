@@ -91,7 +91,7 @@ fn query() -> Vec<u8> {
     let name = WireName::from_presentation("a.example").unwrap();
     let key = Key::new(RouteId(1), name.as_ref(), 1, false, false);
     let mut out = [0; 512];
-    let length = upstream_query(&mut out, 0x4321, &key, 1_232, true).unwrap();
+    let length = upstream_query(&mut out, 0x4321, &key, 1_232, true, None).unwrap();
     out[..length].to_vec()
 }
 

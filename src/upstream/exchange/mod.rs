@@ -8,6 +8,7 @@
 //! says that its server lives, and how far away it is.
 
 mod order;
+mod replies;
 mod tries;
 
 use std::cmp::Reverse;
@@ -15,19 +16,17 @@ use std::collections::BinaryHeap;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use mio::{Registry, Token};
 
 use super::datagram::Sockets;
 use super::group::Group;
-use super::judge::{Judged, content, judge};
 use super::servers::{Health, Parent, ServerState, Servers, Turned, is_given_up};
 use super::stream::{StreamReply, Streams};
-use super::{Mailbox, PAYLOAD_OCTETS, Ticket};
+use super::{Mailbox, Ticket};
 use crate::socket::Arrivals;
-use crate::wire::{End, Failure, Header, Key, Moment, RawAnswer};
+use crate::wire::{End, Failure, Key, Moment, RawAnswer};
 use order::{Order, Retries, order};
 use tries::{Try, Via};
 
@@ -273,46 +272,6 @@ impl<T: Send + 'static> Exchanges<T> {
         ended.len() > before
     }
 
-    /// Takes a stream's reply.
-    pub fn streamed(&mut self, registry: &Registry, reply: StreamReply, now: Moment) -> Option<Finished> {
-        let exchange = self.exchange(reply.slot, reply.serial)?;
-        let index = exchange.tries.iter().position(|attempt| attempt.number == reply.number)?;
-        let attempt = exchange.tries.swap_remove(index);
-        let state = Arc::clone(exchange.states.get(attempt.server)?);
-        state.give_place(exchange.parent);
-        let is_usual = exchange.is_encrypted(attempt.server);
-        let judged = match &reply.message {
-            Ok(message) => {
-                let judged = judge(message, &exchange.key, attempt.case.spelled(&exchange.key).octets());
-                if !matches!(judged, Judged::Mismatch) {
-                    exchange.replied(&state, &attempt, is_usual, now);
-                    state.kept_case(!matches!(judged, Judged::OtherCase), now);
-                }
-                // Over a connection nobody but the server can answer: its spelling does not matter.
-                match (judged, Header::read(message)) {
-                    (Judged::OtherCase, Ok(header)) => content(message, &header, &exchange.key),
-                    (judged, _) => judged,
-                }
-            }
-            Err(error) => {
-                exchange.failure = match error.kind() {
-                    io::ErrorKind::TimedOut => Failure::Silent,
-                    // A queue of ours is full, which says nothing of the server.
-                    io::ErrorKind::WouldBlock => Failure::Capped,
-                    _ => Failure::Network,
-                };
-                if is_usual && !attempt.silent && error.kind() != io::ErrorKind::WouldBlock {
-                    exchange.was_silent(&state, &attempt, now);
-                }
-                return self.go_on(registry, reply.slot, now);
-            }
-        };
-        match judged {
-            Judged::Answer(raw) => self.answered(registry, reply.slot, attempt.server, *raw, now),
-            _ => self.failed_at(registry, reply.slot, attempt.server, now),
-        }
-    }
-
     /// When [`Exchanges::expire`] is due.
     pub fn next_timer(&self) -> Option<Moment> {
         self.timers.peek().map(|Reverse((at, _, _))| *at)
@@ -377,7 +336,7 @@ impl<T: Send + 'static> Exchanges<T> {
             let (group, first) = (Arc::clone(&exchange.group), exchange.repeats == 1);
             // The first stands for the failover that a lost datagram would have had.
             if first || self.known(&group).retries.spend() {
-                self.repeat(slot);
+                self.repeat(slot, now);
             }
         }
         self.set_timer(slot, now);
@@ -436,122 +395,6 @@ impl<T: Send + 'static> Exchanges<T> {
         exchange.wakes = wakes.max(now.after(Duration::from_millis(1)));
         let timer = (exchange.wakes, slot, exchange.serial);
         self.timers.push(Reverse(timer));
-    }
-
-    fn datagram(&mut self, registry: &Registry, token: Token, message: &[u8], now: Moment) -> Option<Finished> {
-        let header = Header::read(message).ok();
-        let found = header.and_then(|header| self.sockets.waiting(token, header.id));
-        let Some((opened, slot)) = found.filter(|_| message.len() <= PAYLOAD_OCTETS) else {
-            self.mismatch(token);
-            return None;
-        };
-        let exchange = self.slots.get_mut(slot as usize)?.as_mut()?;
-        let index = exchange.tries.iter().position(|attempt| attempt.via == Via::Datagram(opened))?;
-        let judged = judge(message, &exchange.key, exchange.tries[index].case.spelled(&exchange.key).octets());
-        if matches!(judged, Judged::Mismatch) {
-            // R30: what does not match or parse is dropped, and the wait goes on.
-            self.mismatch(token);
-            return None;
-        }
-        let attempt = exchange.tries.swap_remove(index);
-        let state = Arc::clone(&exchange.states[attempt.server]);
-        exchange.replied(&state, &attempt, true, now);
-        state.give_place(exchange.parent);
-        self.sockets.close(registry, opened);
-        match judged {
-            Judged::Answer(raw) => {
-                if attempt.after_formerr || attempt.with_opt {
-                    state.took_opt(attempt.with_opt, now);
-                }
-                self.answered(registry, slot, attempt.server, *raw, now)
-            }
-            _ if exchange.answered => self.go_on(registry, slot, now),
-            // A spoofer who guessed all but the case must not win, nor make the server look dead: ask where he cannot.
-            Judged::Truncated | Judged::OtherCase => {
-                if self.ask_stream(slot, attempt.server, attempt.case, now) {
-                    self.set_timer(slot, now);
-                    return None;
-                }
-                self.failed_at(registry, slot, attempt.server, now)
-            }
-            Judged::FormErr if attempt.with_opt => {
-                if self.try_server(registry, slot, attempt.server, false, now) {
-                    self.set_timer(slot, now);
-                    return None;
-                }
-                self.failed_at(registry, slot, attempt.server, now)
-            }
-            _ => self.failed_at(registry, slot, attempt.server, now),
-        }
-    }
-
-    fn mismatch(&self, token: Token) {
-        if let Some(server) = self.sockets.server(token) {
-            self.servers.state(server).mismatched.fetch_add(1, Relaxed);
-        }
-    }
-
-    /// A server replied with a failure: the next one is asked.
-    fn failed_at(&mut self, registry: &Registry, slot: u32, server: usize, now: Moment) -> Option<Finished> {
-        let exchange = self.open(slot)?;
-        exchange.failure = Failure::Refused;
-        exchange.failed |= 1 << server.min(63);
-        exchange.states[server].failed.fetch_add(1, Relaxed);
-        self.go_on(registry, slot, now)
-    }
-
-    /// A try has ended without an answer.
-    fn go_on(&mut self, registry: &Registry, slot: u32, now: Moment) -> Option<Finished> {
-        let exchange = self.open(slot)?;
-        if !exchange.answered {
-            return self.advance(registry, slot, now);
-        }
-        if exchange.tries.is_empty() {
-            self.release(registry, slot);
-        }
-        None
-    }
-
-    /// A server answered.
-    fn answered(
-        &mut self,
-        registry: &Registry,
-        slot: u32,
-        server: usize,
-        raw: RawAnswer,
-        now: Moment,
-    ) -> Option<Finished> {
-        let exchange = self.open(slot)?;
-        exchange.tell(server, exchange.states[server].answered());
-        if exchange.answered {
-            return self.go_on(registry, slot, now);
-        }
-        for failed in (0..exchange.states.len().min(64)).filter(|place| exchange.failed & 1 << place != 0) {
-            if failed != server {
-                exchange.tell(failed, exchange.states[failed].was_made_good());
-            }
-        }
-        Some(self.finish(registry, slot, raw, now))
-    }
-
-    fn socket_failed(&mut self, registry: &Registry, token: Token, now: Moment, ended: &mut Vec<Finished>) {
-        let mut waiting = Vec::new();
-        self.sockets.failed(registry, token, &mut waiting);
-        for (opened, slot) in waiting {
-            let Some(exchange) = self.slots.get_mut(slot as usize).and_then(Option::as_mut) else { continue };
-            let Some(index) = exchange.tries.iter().position(|attempt| attempt.via == Via::Datagram(opened)) else {
-                continue;
-            };
-            let attempt = exchange.tries.swap_remove(index);
-            exchange.failure = Failure::Network;
-            let state = Arc::clone(&exchange.states[attempt.server]);
-            if !attempt.silent {
-                exchange.was_silent(&state, &attempt, now);
-            }
-            state.give_place(exchange.parent);
-            self.sockets.close(registry, opened);
-            ended.extend(self.go_on(registry, slot, now));
-        }
     }
 
     /// The exchange has its end; with an answer it lingers while tries of it are open.

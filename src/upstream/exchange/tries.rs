@@ -10,12 +10,13 @@ use mio::Registry;
 use super::{Exchange, Exchanges, MAX_MESSAGES, tell};
 use crate::socket::OUTGOING_OCTETS;
 use crate::upstream::case::Case;
+use crate::upstream::cookies::ClientCookie;
 use crate::upstream::datagram::Opened;
 use crate::upstream::group::{CaseMixing, Transport};
 use crate::upstream::servers::{Health, ServerState, Turned};
 use crate::upstream::stream::StreamReply;
 use crate::upstream::{Messages, PAYLOAD_OCTETS};
-use crate::wire::{Failure, HEADER_OCTETS, Key, Moment, upstream_query};
+use crate::wire::{Cookie, Failure, HEADER_OCTETS, Key, Moment, upstream_query};
 
 /// A stream waits at least this long: a new connection costs round trips of its own.
 const STREAM_PATIENCE: Duration = Duration::from_millis(200);
@@ -40,6 +41,10 @@ pub(super) struct Try {
     /// It stands for one that got FORMERR.
     pub(super) after_formerr: bool,
     pub(super) case: Case,
+    /// Our part of the cookie that went along.
+    pub(super) cookie: Option<ClientCookie>,
+    /// It stands for one that got BADCOOKIE.
+    pub(super) after_bad_cookie: bool,
     /// It was already counted as silent.
     pub(super) silent: bool,
 }
@@ -88,6 +93,9 @@ impl Exchange {
 
     pub(super) fn was_silent(&self, state: &ServerState, attempt: &Try, now: Moment) {
         self.tell(attempt.server, state.was_silent(attempt.sent, now));
+        if attempt.cookie.is_some() {
+            state.cookies.was_silent(state.health() == Health::Down, now);
+        }
     }
 
     /// A valid reply came; it measures the round trip where it came by the server's usual transport.
@@ -139,14 +147,16 @@ impl<T: Send + 'static> Exchanges<T> {
             exchange.failure = Failure::Network;
             return false;
         };
-        self.sockets.send(opened, |query| spelled_query(query, opened.id(), &exchange.key, with_opt, case));
+        let cookie = if with_opt { state.cookies.outgoing(state.health() == Health::Up, now) } else { None };
+        let key = &exchange.key;
+        self.sockets.send(opened, |query| spelled_query(query, opened.id(), key, with_opt, cookie.as_ref(), case));
         state.sent.fetch_add(1, Relaxed);
-        exchange.sent(server, Via::Datagram(opened), (with_opt, after_formerr), case, now);
+        exchange.sent(server, Via::Datagram(opened), (with_opt, after_formerr), case, cookie, now);
         true
     }
 
     /// The same datagrams again, from the same ports with the same ids.
-    pub(super) fn repeat(&mut self, slot: u32) {
+    pub(super) fn repeat(&mut self, slot: u32, now: Moment) {
         for index in 0.. {
             if self.sockets.is_full() {
                 self.sockets.flush(&mut self.failed);
@@ -156,7 +166,11 @@ impl<T: Send + 'static> Exchanges<T> {
             if let Via::Datagram(opened) = attempt.via {
                 exchange.messages += 1;
                 let (key, with_opt, case) = (&exchange.key, attempt.with_opt, attempt.case);
-                self.sockets.send(opened, |query| spelled_query(query, opened.id(), key, with_opt, case));
+                let cookies = exchange.states.get(attempt.server).map(|state| &state.cookies);
+                let cookie =
+                    attempt.cookie.and_then(|own| cookies?.outgoing(true, now).filter(|cookie| cookie.client() == own));
+                self.sockets
+                    .send(opened, |query| spelled_query(query, opened.id(), key, with_opt, cookie.as_ref(), case));
             }
         }
     }
@@ -175,7 +189,8 @@ impl<T: Send + 'static> Exchanges<T> {
         }
         state.sent.fetch_add(1, Relaxed);
         let mut query = [0; OUTGOING_OCTETS];
-        let length = spelled_query(&mut query, 0, &exchange.key, true, case);
+        let cookie = if target.transport == Transport::Plain { state.cookies.proven(now) } else { None };
+        let length = spelled_query(&mut query, 0, &exchange.key, true, cookie.as_ref(), case);
         let query = query.get(..length).unwrap_or(&[]).to_vec();
         let (serial, number, left) = (exchange.serial, exchange.number, exchange.ends.since(now));
         let mailbox = Arc::clone(&self.mailbox);
@@ -183,24 +198,51 @@ impl<T: Send + 'static> Exchanges<T> {
             // A full mailbox loses it; the exchange then ends with its budget.
             let _ = mailbox.post(Messages::Stream(StreamReply { slot, serial, number, message }));
         });
-        exchange.sent(server, Via::Stream, (true, false), case, now);
+        exchange.sent(server, Via::Stream, (true, false), case, cookie, now);
         true
     }
 }
 
 impl Exchange {
-    fn sent(&mut self, server: usize, via: Via, (with_opt, after_formerr): (bool, bool), case: Case, now: Moment) {
+    fn sent(
+        &mut self,
+        server: usize,
+        via: Via,
+        (with_opt, after_formerr): (bool, bool),
+        case: Case,
+        cookie: Option<Cookie>,
+        now: Moment,
+    ) {
+        let cookie = cookie.map(|cookie| cookie.client());
         let number = self.number;
         self.number = number.wrapping_add(1);
         self.messages += 1;
-        self.tries.push(Try { server, number, via, sent: now, with_opt, after_formerr, case, silent: false });
+        self.tries.push(Try {
+            server,
+            number,
+            via,
+            sent: now,
+            with_opt,
+            after_formerr,
+            case,
+            cookie,
+            after_bad_cookie: false,
+            silent: false,
+        });
         self.failure = Failure::Silent;
     }
 }
 
 /// A query with QNAME's letters in the given case; returns its octets.
-fn spelled_query(out: &mut [u8; OUTGOING_OCTETS], id: u16, key: &Key, with_opt: bool, case: Case) -> usize {
-    let length = upstream_query(out, id, key, PAYLOAD_OCTETS as u16, with_opt).unwrap_or(0);
+fn spelled_query(
+    out: &mut [u8; OUTGOING_OCTETS],
+    id: u16,
+    key: &Key,
+    with_opt: bool,
+    cookie: Option<&Cookie>,
+    case: Case,
+) -> usize {
+    let length = upstream_query(out, id, key, PAYLOAD_OCTETS as u16, with_opt, cookie).unwrap_or(0);
     case.spell(&mut out[HEADER_OCTETS..HEADER_OCTETS + key.name_octets().len()]);
     length
 }

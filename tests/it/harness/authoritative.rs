@@ -21,6 +21,7 @@ pub(crate) const ADDRESS: &str = "192.0.2.1";
 type Configure = fn(&Path, u16) -> String;
 
 const PROGRAMS: [(&str, Configure); 2] = [("knotd", knot), ("nsd", nsd)];
+const WITH_COOKIES: [(&str, Configure); 1] = [("named", bind)];
 
 /// A name server that can be stopped, continued, killed and started again. It is killed when dropped.
 pub(crate) struct Authoritative {
@@ -33,11 +34,18 @@ pub(crate) struct Authoritative {
 impl Authoritative {
     /// Starts the `number`-th kind that is installed, the kinds in turn; none where there is none, which is said aloud.
     pub(crate) fn start(test: &str, number: usize) -> Option<Self> {
-        let installed: Vec<_> = PROGRAMS.iter().filter_map(|(name, conf)| Some((find(name)?, *name, *conf))).collect();
+        Self::start_one_of(&PROGRAMS, "Knot DNS or NSD (Debian: knot, nsd)", test, number)
+    }
+
+    /// BIND, which answers over UDP whoever sends a cookie only where it is its own; none where it is not installed.
+    pub(crate) fn requiring_cookies(test: &str) -> Option<Self> {
+        Self::start_one_of(&WITH_COOKIES, "BIND (Debian: bind9)", test, 0)
+    }
+
+    fn start_one_of(programs: &[(&'static str, Configure)], needs: &str, test: &str, number: usize) -> Option<Self> {
+        let installed: Vec<_> = programs.iter().filter_map(|(name, conf)| Some((find(name)?, *name, *conf))).collect();
         if installed.is_empty() {
-            println!(
-                "\n==== SKIPPED: {test} needs Knot DNS or NSD (Debian: knot, nsd), and neither is installed ====\n"
-            );
+            println!("\n==== SKIPPED: {test} needs {needs}, which is not installed ====\n");
             return None;
         }
         let (program, name, conf) = installed[number % installed.len()].clone();
@@ -64,6 +72,9 @@ impl Authoritative {
         if self.program.ends_with("nsd") {
             command.arg("-d");
         }
+        if self.program.ends_with("named") {
+            command.args(["-f", "-n", "1"]);
+        }
         command.arg("-c").arg(self.folder.path().join("conf")).current_dir(self.folder.path()).process_group(0);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         self.child = Some(command.spawn().expect("the name server runs"));
@@ -82,6 +93,11 @@ impl Authoritative {
             std::thread::sleep(Duration::from_millis(2));
         }
         answered
+    }
+
+    /// What it wrote of queries.
+    pub(crate) fn queries(&self) -> String {
+        fs::read_to_string(self.folder.path().join("queries")).unwrap_or_default()
     }
 
     /// SIGSTOP: its port stays open and nothing is answered.
@@ -149,6 +165,32 @@ zone:
     file: "{folder}/zone"
     zonefile-load: whole
     journal-content: none
+"#
+    )
+}
+
+fn bind(folder: &Path, port: u16) -> String {
+    let folder = folder.display();
+    format!(
+        r#"options {{
+  directory "{folder}";
+  listen-on port {port} {{ 127.0.0.1; }};
+  listen-on-v6 {{ none; }};
+  recursion no;
+  require-server-cookie yes;
+  querylog yes;
+  empty-zones-enable no;
+  notify no;
+  pid-file none;
+  session-keyfile none;
+  lock-file none;
+}};
+controls {{ }};
+logging {{
+  channel queries {{ file "{folder}/queries"; }};
+  category queries {{ queries; }};
+}};
+zone "{ZONE}" {{ type primary; file "{folder}/zone"; }};
 "#
     )
 }

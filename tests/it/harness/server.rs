@@ -299,6 +299,12 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            // What failed may be told by how the server is, and by what it wrote last.
+            let (status, log) = (self.child.try_wait(), self.log.text());
+            let lines: Vec<_> = log.lines().collect();
+            println!("the server: {status:?}\n{}", lines[lines.len().saturating_sub(40)..].join("\n"));
+        }
         // Shutdown has tests of its own; here it would only cost each test the time of a drain.
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -13,6 +13,9 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+/// The option code of cookies.
+pub(crate) const COOKIE: u16 = 10;
+
 /// How a query came in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Transport {
@@ -48,6 +51,24 @@ impl Seen {
     /// What follows the question: the OPT record, if any.
     pub(crate) fn additional(&self) -> &[u8] {
         &self.octets[12 + self.question().len()..]
+    }
+
+    /// The options of its OPT record: code and data.
+    pub(crate) fn options(&self) -> Vec<(u16, Vec<u8>)> {
+        let (mut options, mut left) = (Vec::new(), self.additional().get(11..).unwrap_or(&[]));
+        while let [code_high, code_low, high, low, rest @ ..] = left {
+            let (data, others) = rest.split_at(usize::from(u16::from_be_bytes([*high, *low])));
+            options.push((u16::from_be_bytes([*code_high, *code_low]), data.to_vec()));
+            left = others;
+        }
+        options
+    }
+
+    /// Our own cookie and what the server gave (RFC 7873): the only option that a query may have.
+    pub(crate) fn cookie(&self) -> Option<Vec<u8>> {
+        let options = self.options();
+        assert!(options.iter().all(|(code, _)| *code == COOKIE), "{options:02x?}");
+        options.into_iter().next().map(|(_, data)| data)
     }
 
     /// The UDP size that the query allows.
