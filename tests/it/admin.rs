@@ -17,7 +17,8 @@ use std::net::SocketAddr;
 fn public() -> Upstream {
     Upstream::start(|seen| match &*seen.name {
         name if name.starts_with("missing") => Script::nxdomain("example"),
-        _ => Script::records(vec![Rr::host(&seen.name, 300, "203.0.113.9")]),
+        name if seen.kind == kind::TXT => Script::records(vec![Rr::txt(name, 300, &["text".to_owned()])]),
+        name => Script::records(vec![Rr::host(name, 300, "203.0.113.9")]),
     })
 }
 
@@ -48,7 +49,8 @@ fn every_route_answers_as_it_is_described() {
     let status = read("/api/v1/status");
     assert_eq!((&status["phase"], &status["generation"]), (&json!("serving"), &json!(1)));
     assert_eq!(status["listening"]["dns"], json!([server.address.to_string()]));
-    assert_eq!((&status["counts"]["views"], &status["counts"]["queries"]), (&json!(3), &json!(2)));
+    assert_eq!(status["counts"]["views"], 3);
+    assert!(status["counts"]["queries"].as_u64() >= Some(2), "{status:#}");
     assert_eq!((&status["last_reload"]["trigger"], &status["last_reload"]["done"]), (&json!("start"), &json!(true)));
 
     let views = read("/api/v1/views");
