@@ -1,15 +1,18 @@
 //! The reload: load aside, swap whole, or change nothing (DESIGN.md section 9).
 
+mod kept;
+mod orders;
 mod told;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::admin::{self, Addresses, BindError, InForce, Listening, Order, Ordered, Served, Status, Trigger};
+use crate::admin::{self, Addresses, BindError, InForce, Listening, Served, Status, Trigger};
 use crate::config::{Config, Finding, Severity, render};
 use crate::load::{self, Unreadable};
 use crate::server::{self, Server};
-use crate::view::{Change, Changes, Snapshot, changes};
+use crate::view::{Change, Changes, Snapshot, SnapshotPlan, changes};
+use kept::{Kept, Revision};
 
 /// Lines about changed endpoints and zones that one reload writes at most; the last line has the count of all.
 const MOST_LINES: usize = 200;
@@ -40,8 +43,10 @@ pub enum Refused {
 pub struct Prepared {
     /// The settings.
     pub config: Config,
-    /// The data.
+    /// The data, and what they were built of.
     pub snapshot: Snapshot,
+    /// See `snapshot`.
+    pub plan: SnapshotPlan,
     /// Warnings and the like.
     pub findings: Vec<Finding>,
     /// A hash of all files that it was read from.
@@ -58,7 +63,7 @@ pub fn prepare(path: &Path, generation: u64) -> Result<Prepared, Refused> {
     let (config, mut plan, findings) =
         loaded.into_parts().map_err(|findings| Refused::Findings { path: path.to_path_buf(), findings })?;
     plan.generation = generation;
-    Ok(Prepared { config, snapshot: Snapshot::build(plan), findings, revision })
+    Ok(Prepared { config, snapshot: Snapshot::build(plan.clone()), plan, findings, revision })
 }
 
 /// Where a configuration has HTTP served.
@@ -74,6 +79,7 @@ pub struct Reloader {
     status: Arc<Status>,
     config: Config,
     generation: u64,
+    kept: Kept,
 }
 
 impl Reloader {
@@ -82,23 +88,31 @@ impl Reloader {
         path: PathBuf,
         server: Server,
         (http, status): (admin::Listeners, Arc<Status>),
-        config: Config,
+        (config, plan): (Config, SnapshotPlan),
         (revision, findings): (String, &[Finding]),
     ) -> Self {
-        let reloader = Self { path, server, http, status, config, generation: 1 };
+        let kept = Kept::new(Revision { config: config.clone(), plan, revision });
+        let reloader = Self { path, server, http, status, config, generation: 1, kept };
         let server = &reloader.server;
         let served = Served { shared: Arc::clone(server.shared()), board: Arc::clone(server.board()) };
-        let in_force = reloader.in_force(revision);
+        let in_force = reloader.in_force();
         let outcome = told::outcome("start", &in_force, Ok((findings, None)));
         reloader.status.serves(served, in_force, outcome);
         reloader
     }
 
     /// What is told of the configuration that is served now.
-    fn in_force(&self, revision: String) -> InForce {
+    fn in_force(&self) -> InForce {
         let Addresses { health, admin } = self.http.addresses();
         let listening = Listening { dns: self.server.local_addresses(), health, admin };
-        InForce { generation: self.generation, revision, listening, token: self.config.token.clone() }
+        InForce {
+            generation: self.generation,
+            revision: self.kept.current.revision.clone(),
+            listening,
+            token: self.config.token.clone(),
+            is_rolled_back: self.kept.is_rolled_back,
+            overrides: self.kept.told(&self.server.shared().snapshot.load()),
+        }
     }
 
     /// The server.
@@ -138,16 +152,6 @@ impl Reloader {
         done
     }
 
-    /// Carries out what the admin API was told, and answers it.
-    pub fn carry_out(&mut self, ordered: Ordered) {
-        match ordered.order {
-            Order::Reload => self.reload(Trigger::Api),
-        };
-        if let Some(outcome) = self.status.reloads.last() {
-            ordered.answer(outcome);
-        }
-    }
-
     fn note(&self, trigger: Trigger, reloaded: &Result<(Vec<Finding>, Changes), Refused>) {
         let loaded = reloaded.as_ref().map(|(findings, changes)| (findings.as_slice(), Some(changes)));
         let outcome = told::outcome(trigger.word(), &self.status.in_force.load(), loaded);
@@ -174,19 +178,32 @@ impl Reloader {
     }
 
     fn try_reload(&mut self) -> Result<(Vec<Finding>, Changes), Refused> {
-        let Prepared { config, snapshot, findings, revision } = prepare(&self.path, self.generation + 1)?;
+        let Prepared { config, snapshot, plan, findings, revision } = prepare(&self.path, self.generation + 1)?;
         let kept = (config.workers, &config.cache) == (self.config.workers, &self.config.cache);
         if !kept {
             tracing::warn!("`workers` and [cache] take effect at the next start");
         }
+        let overridden = self.kept.has_overrides().then(|| self.kept.build(&plan, self.generation + 1));
+        let changes = self.serve(&config, overridden.unwrap_or(snapshot))?;
+        self.kept.step(Revision { config, plan, revision });
+        self.tell();
+        Ok((findings, changes))
+    }
+
+    /// Serves by another snapshot, or changes nothing.
+    fn serve(&mut self, config: &Config, snapshot: Snapshot) -> Result<Changes, Refused> {
         let changes = changes(&self.server.shared().snapshot.load(), &snapshot, 0);
-        let http = self.http.prepare(addresses(&config))?;
+        let http = self.http.prepare(addresses(config))?;
         self.server.replace(&config.listen, snapshot)?;
         self.http.apply(http);
         self.generation += 1;
-        self.config = config;
-        self.status.in_force.store(Arc::new(self.in_force(revision)));
-        Ok((findings, changes))
+        self.config = config.clone();
+        Ok(changes)
+    }
+
+    /// Tells what is in force now.
+    fn tell(&self) {
+        self.status.in_force.store(Arc::new(self.in_force()));
     }
 
     fn views(&self) -> usize {

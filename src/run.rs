@@ -61,7 +61,7 @@ pub fn runtime() -> std::io::Result<Runtime> {
 /// When it cannot start, or a part of it fails.
 pub fn serve(path: &Path) -> Result<(), Error> {
     let path = path.to_path_buf();
-    let Prepared { config, snapshot, findings, revision } = prepare(&path, 1)?;
+    let Prepared { config, snapshot, plan, findings, revision } = prepare(&path, 1)?;
     log_findings(&findings);
     let runtime = runtime()?;
     // Before anything listens: a signal that comes as soon as the server answers must not end the process.
@@ -85,7 +85,7 @@ pub fn serve(path: &Path) -> Result<(), Error> {
     }
     let shared = Arc::clone(server.shared());
     admin::step_general_path(runtime.handle(), Arc::clone(&status));
-    let reloader = Reloader::new(path, server, (http, status), config, (revision.clone(), &findings));
+    let reloader = Reloader::new(path, server, (http, status), (config, plan), (revision.clone(), &findings));
     tracing::info!(version = env!("CARGO_PKG_VERSION"), generation = 1, revision, "ready");
     let ended = runtime.block_on(until_stopped(reloader, signals, orders));
     if let Some(file) = cache_file.filter(|_| ended.is_ok()) {
@@ -155,6 +155,9 @@ async fn until_stopped(mut reloader: Reloader, signals: Signals, mut orders: Ord
             _ = second.tick() => {
                 if reloader.server().has_failed() {
                     return Err(Error::Worker);
+                }
+                if reloader.has_ended_overrides() {
+                    tokio::task::block_in_place(|| reloader.end_overrides());
                 }
                 reloader.sweep();
             }

@@ -134,6 +134,12 @@ fn configuration(sheet: &mut Sheet<'_>, status: &Status) -> Result {
         "Which snapshot of the process is served",
         plain(in_force.generation),
     )?;
+    let overrides = in_force.overrides.len();
+    sheet.gauge(
+        ("hubdns_overrides", None),
+        "Endpoints that are answered otherwise for a while",
+        plain(overrides as u64),
+    )?;
     let counts: Vec<_> = status.reloads.counts().collect();
     let label = |trigger: super::Trigger| vec![("trigger", trigger.word())];
     let done = counts.iter().map(|(trigger, done, refused)| (label(*trigger), done + refused));

@@ -22,8 +22,8 @@ use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
 use api::Api;
-pub use orders::{Order, Ordered, Orders, Sender, orders};
-pub use outcome::{MOST_CHANGES, MOST_FINDINGS, Outcome, Refusal, ToldChange};
+pub use orders::{Asked, Order, Ordered, Orders, Sender, orders};
+pub use outcome::{MOST_CHANGES, MOST_FINDINGS, Outcome, Refusal, ToldChange, ToldOverride};
 pub use status::{InForce, Listening, Phase, Reloads, Served, Status, Trigger};
 
 /// How often the event loops are looked at, and the general path steps.

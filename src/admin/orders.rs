@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::sync::oneshot;
 
 use super::outcome::Outcome;
+use crate::zone::State;
 
 /// Orders that wait while one is carried out; one more is refused.
 const WAITING: usize = 1;
@@ -16,6 +18,23 @@ const WAITING: usize = 1;
 pub enum Order {
     /// Load the files and serve by them.
     Reload,
+    /// Serve by the revision before.
+    Rollback,
+    /// Answer an endpoint otherwise.
+    Override(Asked),
+}
+
+/// An override that is asked for, or its end.
+#[derive(Debug, Clone)]
+pub struct Asked {
+    /// The view, by name.
+    pub view: String,
+    /// The endpoint, by name.
+    pub endpoint: String,
+    /// What is to be done with its names; none: as the files say.
+    pub state: Option<State>,
+    /// For how long.
+    pub lasts: Duration,
 }
 
 impl Order {
@@ -23,6 +42,8 @@ impl Order {
     pub fn word(&self) -> &'static str {
         match self {
             Self::Reload => "reload",
+            Self::Rollback => "rollback",
+            Self::Override(_) => "override",
         }
     }
 }

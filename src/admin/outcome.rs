@@ -16,7 +16,7 @@ pub struct Outcome {
     /// When, in seconds since 1970.
     #[serde(serialize_with = "epoch_seconds")]
     pub at: SystemTime,
-    /// What made it happen: `start`, or the word of a trigger.
+    /// What made it happen: `start`, the word of a trigger, or `override`.
     pub trigger: &'static str,
     /// Whether it is served.
     pub done: bool,
@@ -57,7 +57,8 @@ impl Default for Outcome {
 #[derive(Debug, Clone, Serialize)]
 pub struct Refusal {
     /// `faulty`: the configuration has errors; `unreadable`: the main file cannot be read; `listener`: an address cannot
-    /// be listened on, or a thread has failed.
+    /// be listened on, or a thread has failed; `no-previous`: there is nothing to go back to; `unknown`: no view has such
+    /// an endpoint, or there is no such override.
     pub why: &'static str,
     /// For people.
     pub message: String,
@@ -74,6 +75,24 @@ pub struct ToldChange {
     pub text: String,
     /// Whether initial feed discovery stops for clients.
     pub discovery_stops: bool,
+}
+
+/// An endpoint whose names are answered otherwise in a view for a while.
+#[derive(Debug, Clone, Serialize)]
+pub struct ToldOverride {
+    /// The view.
+    pub view: String,
+    /// The endpoint.
+    pub endpoint: String,
+    /// What is done with its names.
+    pub state: &'static str,
+    /// When it ends, in seconds since 1970.
+    #[serde(serialize_with = "epoch_seconds")]
+    pub until: SystemTime,
+    /// Who gave it.
+    pub by: String,
+    /// Whether the revision in force has such an endpoint in such a view.
+    pub holds: bool,
 }
 
 /// A moment as whole seconds since 1970.

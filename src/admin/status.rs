@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use arc_swap::ArcSwap;
 use serde::Serialize;
 
-use super::outcome::Outcome;
+use super::outcome::{Outcome, ToldOverride};
 use crate::config::Token;
 use crate::metrics::Board;
 use crate::resolve::general::Shared;
@@ -55,17 +55,20 @@ pub enum Trigger {
     Signal,
     /// The admin API.
     Api,
+    /// The admin API, back to the revision before.
+    Rollback,
 }
 
 impl Trigger {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Signal, Self::Api];
+    pub const ALL: [Self; 3] = [Self::Signal, Self::Api, Self::Rollback];
 
     /// The label's word.
     pub fn word(self) -> &'static str {
         match self {
             Self::Signal => "signal",
             Self::Api => "api",
+            Self::Rollback => "rollback",
         }
     }
 }
@@ -81,6 +84,10 @@ pub struct InForce {
     pub listening: Listening,
     /// The admin listener's token.
     pub token: Option<Token>,
+    /// Whether it is a revision that was gone back to.
+    pub is_rolled_back: bool,
+    /// Overrides.
+    pub overrides: Vec<ToldOverride>,
 }
 
 /// Where a process listens, with the ports that port 0 became.

@@ -7,7 +7,7 @@ mod top;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use clap::{ArgGroup, Args, Subcommand};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::api::{Api, Refused, Target};
@@ -32,6 +32,10 @@ enum Verb {
     Reload(Json),
     /// Drops answers from the cache
     Flush(FlushArguments),
+    /// Goes back to the revision before, which is held in memory, until the next reload
+    Rollback(Json),
+    /// Answers an endpoint's names otherwise in one view for a while, whatever the files say (break-glass)
+    Override(OverrideArguments),
     /// Shows rates by view and upstream, again and again
     Top(TopArguments),
     /// Writes what a support case needs into one JSON file: status, configuration, upstreams, metrics; names and
@@ -65,6 +69,36 @@ struct FlushArguments {
     route: Option<String>,
     #[command(flatten)]
     json: Json,
+}
+
+/// What `override` takes.
+#[derive(Debug, Args)]
+#[command(group = ArgGroup::new("how").required(true))]
+struct OverrideArguments {
+    /// The view
+    #[arg(long)]
+    view: String,
+    /// The endpoint
+    #[arg(long)]
+    endpoint: String,
+    /// What its names are: public (forwarded, not guarded) or blocked (NXDOMAIN)
+    #[arg(value_enum, group = "how")]
+    state: Option<OverrideState>,
+    /// End the override now
+    #[arg(long, group = "how", conflicts_with = "lasts")]
+    end: bool,
+    /// For how long, 1s to 7d
+    #[arg(long = "for", value_name = "DURATION", default_value = "1h")]
+    lasts: String,
+    #[command(flatten)]
+    json: Json,
+}
+
+/// What an override makes of an endpoint.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum OverrideState {
+    Public,
+    Blocked,
 }
 
 /// What `top` takes.
@@ -114,6 +148,11 @@ fn carry_out(api: &Api, verb: &Verb) -> anyhow::Result<()> {
             let answer = api.post("/api/v1/cache/flush", &meant(arguments))?.json()?;
             shown(answer, &arguments.json, text::flushed)
         }
+        Verb::Rollback(format) => shown(api.post("/api/v1/rollback", &json!({}))?.json()?, format, text::outcome),
+        Verb::Override(arguments) => {
+            let (path, body) = overridden(arguments);
+            shown(api.post(path, &body)?.json()?, &arguments.json, text::outcome)
+        }
         Verb::Top(arguments) => top::run(api, arguments.interval, arguments.count, arguments.json),
         Verb::Bundle(arguments) => bundle::run(api, arguments.output.as_deref()),
     }
@@ -133,9 +172,20 @@ fn meant(arguments: &FlushArguments) -> Value {
     }
 }
 
+fn overridden(arguments: &OverrideArguments) -> (&'static str, Value) {
+    let OverrideArguments { view, endpoint, state, end: _, lasts, json: _ } = arguments;
+    let state = match state {
+        None => return ("/api/v1/override/end", json!({ "view": view, "endpoint": endpoint })),
+        Some(OverrideState::Public) => "public",
+        Some(OverrideState::Blocked) => "blocked",
+    };
+    ("/api/v1/override", json!({ "view": view, "endpoint": endpoint, "state": state, "for": lasts }))
+}
+
 fn wants_json(verb: &Verb) -> bool {
     match verb {
-        Verb::Status(format) | Verb::Reload(format) | Verb::Flush(FlushArguments { json: format, .. }) => format.json,
+        Verb::Status(format) | Verb::Reload(format) | Verb::Rollback(format) => format.json,
+        Verb::Flush(FlushArguments { json, .. }) | Verb::Override(OverrideArguments { json, .. }) => json.json,
         Verb::Top(arguments) => arguments.json,
         Verb::Bundle(_) => false,
     }

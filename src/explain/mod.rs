@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use ask::ask;
 pub use reply::{ExtendedError, RecordLine, Reply};
 pub use text::text;
-pub use trail::{Asks, ChosenView, Noted, Place, Step, Trail, What, Word};
+pub use trail::{Asks, ChosenView, Noted, Overridden, Place, Step, Trail, What, Word};
 
 use crate::cache::{Cache, Limits};
 use crate::resolve::{Client, MAX_UDP_OCTETS, Outcome, Transport, answer};

@@ -58,6 +58,7 @@ fn snapshot() -> Snapshot {
         private_ranges: Vec::new(),
         reply_within: None,
         keep_warm: Vec::new(),
+        overrides: Vec::new(),
     };
     Snapshot::build(SnapshotPlan { generation: 1, groups: vec![group], views: vec![view], ..SnapshotPlan::default() })
 }

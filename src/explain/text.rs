@@ -1,6 +1,7 @@
 //! An explanation as lines for people.
 
 use std::fmt::Write as _;
+use std::time::UNIX_EPOCH;
 
 use super::{Asks, ChosenView, Explained, Place, RecordLine, Reply, Step, What};
 
@@ -9,7 +10,16 @@ pub fn text(explained: &Explained) -> String {
     let Explained { client, local, name, qtype, .. } = explained;
     let mut out = format!("{name} {qtype}, asked by {client} at {local}\n\n");
     match &explained.view {
-        Some(view) => line(&mut out, "view", &view_text(view), Some(&view.place)),
+        Some(view) => {
+            line(&mut out, "view", &view_text(view), Some(&view.place));
+            let now = UNIX_EPOCH.elapsed().unwrap_or_default().as_secs();
+            for own in &view.overrides {
+                let left = own.until.saturating_sub(now);
+                let text =
+                    format!("endpoint {} is {} for {left} s yet, whatever the files say", own.endpoint, own.state);
+                line(&mut out, "override", &text, None);
+            }
+        }
         None => line(&mut out, "view", "none: no view's networks hold the client", None),
     }
     for step in &explained.trail {

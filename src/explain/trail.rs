@@ -3,12 +3,13 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Question, reply};
 use crate::resolve::{Event, Observer};
-use crate::view::{Blocked, GuardMode, Selected, Snapshot, Special, Verdict, View, Why};
+use crate::view::{Blocked, GuardMode, Override, Selected, Snapshot, Special, Verdict, View, Why};
 use crate::wire::{End, Failure, Key, NameRef, RecordType};
 use crate::zone::{Match, Origin};
 
@@ -41,6 +42,27 @@ pub struct ChosenView {
     pub prefix: Option<String>,
     /// Whether the view names the listener that was asked.
     pub by_listener: bool,
+    /// Overrides that hold in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub overrides: Vec<Overridden>,
+}
+
+/// An endpoint whose names are answered otherwise for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Overridden {
+    /// The endpoint.
+    pub endpoint: String,
+    /// What is done with its names.
+    pub state: Word,
+    /// When it ends, in seconds since 1970.
+    pub until: u64,
+}
+
+impl From<&Override> for Overridden {
+    fn from(own: &Override) -> Self {
+        let until = own.until.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        Self { endpoint: own.endpoint.to_string(), state: own.state.word().into(), until }
+    }
 }
 
 /// What a name is in the view.
@@ -228,6 +250,7 @@ impl<'a> Trail<'a> {
             place: (&view.origin).into(),
             prefix: view.prefix(client, selected.prefix).map(|prefix| prefix.to_string()),
             by_listener: !view.listeners.is_empty(),
+            overrides: view.overrides.iter().map(Overridden::from).collect(),
         });
     }
 

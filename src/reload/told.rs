@@ -38,6 +38,17 @@ pub(super) fn outcome(
     }
 }
 
+/// The outcome of an order that cannot be carried out.
+pub(super) fn refused(trigger: &'static str, in_force: &InForce, why: &'static str, message: &str) -> Outcome {
+    Outcome {
+        trigger,
+        refused: Some(Refusal { why, message: message.to_owned() }),
+        generation: in_force.generation,
+        revision: in_force.revision.clone(),
+        ..Outcome::default()
+    }
+}
+
 fn why(refused: &Refused) -> &'static str {
     match refused {
         Refused::Unreadable(_) => "unreadable",

@@ -60,6 +60,7 @@ fn view_of(plan: ViewPlan, routes: &[Route]) -> View {
         guard: plan.guard,
         reply_within: plan.reply_within,
         keep_warm: plan.keep_warm,
+        overrides: plan.overrides,
         default_route: route(plan.upstream),
         reverse: plan.reverse.map(route),
         forwards,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::overrides::Override;
 use crate::upstream::Group;
 use crate::wire::Name;
 use crate::zone::avd::{Clouds, Kind};
@@ -113,4 +114,6 @@ pub struct ViewPlan {
     pub reply_within: Option<Duration>,
     /// Names kept in the cache.
     pub keep_warm: Vec<Name>,
+    /// Overrides that hold here; the endpoints are as they say already.
+    pub overrides: Vec<Override>,
 }

@@ -162,6 +162,7 @@ mod tests {
             private_ranges: Vec::new(),
             reply_within: None,
             keep_warm: Vec::new(),
+            overrides: Vec::new(),
         }
     }
 

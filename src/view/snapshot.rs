@@ -8,6 +8,7 @@ use hashbrown::{HashMap, HashSet};
 use ipnet::IpNet;
 
 use super::index::Union;
+use super::overrides::Override;
 use super::plan::{GuardMode, ListenerMatch, Pattern, Unlisted};
 use super::select::{Selected, Selector};
 use crate::upstream::Group;
@@ -86,6 +87,8 @@ pub struct View {
     pub reply_within: Option<Duration>,
     /// Names kept in the cache.
     pub keep_warm: Vec<Name>,
+    /// Overrides that hold here.
+    pub overrides: Vec<Override>,
     /// The default route.
     pub default_route: Route,
     /// Its endpoints.

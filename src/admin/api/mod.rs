@@ -93,6 +93,9 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
         ("/api/v1/cache", get(cache::entries)),
         ("/api/v1/cache/flush", post(cache::flush)),
         ("/api/v1/reload", post(orders::reload)),
+        ("/api/v1/rollback", post(orders::rollback)),
+        ("/api/v1/override", post(orders::begin_override)),
+        ("/api/v1/override/end", post(orders::end_override)),
         ("/api/v1/openapi.json", get(description)),
     ]
 }

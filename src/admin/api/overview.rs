@@ -7,7 +7,7 @@ use axum::extract::State;
 use serde::Serialize;
 
 use super::{Answer, Api, answer};
-use crate::admin::outcome::{Outcome, epoch_seconds};
+use crate::admin::outcome::{Outcome, ToldOverride, epoch_seconds};
 use crate::admin::status::{Listening, Served};
 use crate::metrics::What;
 
@@ -26,6 +26,8 @@ pub(super) struct Overview {
     revision: String,
     listening: Listening,
     last_reload: Option<Outcome>,
+    rolled_back: bool,
+    overrides: Vec<ToldOverride>,
     /// None before anything is served.
     counts: Option<Counts>,
 }
@@ -61,6 +63,8 @@ pub(super) async fn status(State(api): State<Arc<Api>>) -> Answer<Overview> {
         revision: in_force.revision.clone(),
         listening: in_force.listening.clone(),
         last_reload: status.reloads.last().map(|last| Outcome::clone(&last)),
+        rolled_back: in_force.is_rolled_back,
+        overrides: in_force.overrides.clone(),
         counts: status.served().map(counts),
     })
 }

@@ -56,8 +56,17 @@ pub(super) fn status(status: &Value) -> String {
     let octets = number(status, "/counts/cache_octets") / 1_024;
     let [entries, hits, misses] = ["cache_entries", "cache_hits", "cache_misses"].map(count);
     line("cache", &format!("{entries} entries, {octets} KiB, {hits} hits, {misses} misses"));
-    let Some(last) = status.get("last_reload").filter(|last| !last.is_null()) else { return out };
     let now = number(status, "/started_at") + number(status, "/uptime_seconds");
+    if status["rolled_back"] == true {
+        line("", "rolled back: the next reload takes the files again");
+    }
+    for own in items(status, "/overrides") {
+        let [view, endpoint, state, by] = ["/view", "/endpoint", "/state", "/by"].map(|pointer| word(own, pointer));
+        let holds = if own["holds"] == true { "" } else { ", but there is no such endpoint now" };
+        let left = span(number(own, "/until").saturating_sub(now));
+        line("override", &format!("endpoint {endpoint} is {state} in view {view} for {left} yet, by {by}{holds}"));
+    }
+    let Some(last) = status.get("last_reload").filter(|last| !last.is_null()) else { return out };
     let ago = span(now.saturating_sub(number(last, "/at")));
     let served = if last["done"] == true { "served" } else { "refused, nothing changed" };
     line("last load", &format!("{ago} ago by {}: {served}", word(last, "/trigger")));

@@ -46,6 +46,7 @@ fn view(own: &str, networks: &[&str], endpoints: &[&Arc<Endpoint>], zones: &[&Ar
         private_ranges: Vec::new(),
         reply_within: None,
         keep_warm: Vec::new(),
+        overrides: Vec::new(),
     }
 }
 
