@@ -86,9 +86,14 @@ fn code(is_well: bool) -> StatusCode {
 }
 
 async fn metrics(State(status): State<Arc<Status>>) -> Response {
-    let Ok(_scrape) = SCRAPES.try_acquire() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
-    // A thousand views are a long text: beside the probes, not in front of them.
-    match tokio::task::spawn_blocking(move || exposition::text(&status)).await {
+    let Ok(scrape) = SCRAPES.try_acquire() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
+    // A thousand views are a long text: beside the probes, not in front of them. A scraper that leaves holds its place
+    // until the text is whole.
+    let text = move || {
+        let _scrape = scrape;
+        exposition::text(&status)
+    };
+    match tokio::task::spawn_blocking(text).await {
         Ok(Ok(text)) => (HEADERS, [(header::CONTENT_TYPE, exposition::CONTENT_TYPE)], text).into_response(),
         _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

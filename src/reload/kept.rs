@@ -57,9 +57,11 @@ impl Kept {
         Snapshot::build(plan)
     }
 
-    /// Another revision is served.
+    /// Another revision is served. The one before is held only where somebody can go back to it.
     pub(super) fn step(&mut self, revision: Revision) {
-        self.previous = Some(std::mem::replace(&mut self.current, revision));
+        let has_api = revision.config.admin.is_some();
+        let before = std::mem::replace(&mut self.current, revision);
+        self.previous = has_api.then_some(before);
         self.is_rolled_back = false;
     }
 

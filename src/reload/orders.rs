@@ -24,9 +24,10 @@ impl Reloader {
         ordered.answer(outcome);
     }
 
-    /// Serves the revision before again, until the next reload.
+    /// Serves the revision before again, until the next reload. The API stays where it is, and no token that was
+    /// replaced comes back.
     fn roll_back(&mut self) -> Arc<Outcome> {
-        let Some(revision) = self.kept.previous.clone() else {
+        let Some(mut revision) = self.kept.previous.clone() else {
             let message = "no revision before this one is held";
             return Arc::new(told::refused(
                 Trigger::Rollback.word(),
@@ -35,6 +36,7 @@ impl Reloader {
                 message,
             ));
         };
+        (revision.config.admin, revision.config.token) = (self.config.admin, self.config.token.clone());
         let rolled_back = self.serve_kept(&revision).map(|changes| (Vec::new(), changes));
         if rolled_back.is_ok() {
             self.kept.step_back(revision);

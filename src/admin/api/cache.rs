@@ -63,9 +63,7 @@ struct ToldEntry {
 pub(super) async fn entries(State(api): State<Arc<Api>>, uri: Uri) -> Answer<Found> {
     let wanted: Wanted = parameters(&uri)?;
     let shared = Arc::clone(&api.served()?.shared);
-    let _pass = api.pass()?;
-    let found = tokio::task::spawn_blocking(move || find(&shared, &wanted)).await;
-    answer(found.map_err(|_| Problem::busy())??)
+    answer(api.pass(move || find(&shared, &wanted)).await?)
 }
 
 fn find(shared: &Shared, wanted: &Wanted) -> Result<Found, Problem> {
@@ -157,10 +155,8 @@ pub(super) async fn flush(
 ) -> Answer<Flushed> {
     let meant: Meant = body(request).await?;
     let shared = Arc::clone(&api.served()?.shared);
-    let _pass = api.pass()?;
     let told = format!("{meant:?}");
-    let entries = tokio::task::spawn_blocking(move || dropped(&shared, &meant)).await;
-    let entries = entries.map_err(|_| Problem::busy())??;
+    let entries = api.pass(move || dropped(&shared, &meant)).await?;
     tracing::info!(action = "flush", %peer, what = told, entries, "cache flushed");
     answer(Flushed { schema: 1, entries })
 }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::problem::Problem;
 use super::request::{Page, Paging, parameters};
 use super::{Answer, Api, answer};
-use crate::metrics::What;
+use crate::metrics::{Board, What};
 use crate::view::{GuardMode, ListenerMatch, Route, Snapshot, Unlisted, View};
 use crate::zone::{Endpoint, EndpointRecord, Missing, Origin};
 
@@ -82,19 +82,20 @@ struct ToldZone {
 pub(super) async fn views(State(api): State<Arc<Api>>, uri: Uri) -> Answer<Page<ToldView>> {
     let paging: Paging = parameters(&uri)?;
     let served = api.served()?;
-    let _pass = api.pass()?;
-    let snapshot = served.shared.snapshot.load();
+    let (snapshot, board) = (served.shared.snapshot.load_full(), Arc::clone(&served.board));
+    answer(api.pass(move || page_of_views(&snapshot, &board, &paging)).await?)
+}
+
+fn page_of_views(snapshot: &Snapshot, board: &Board, paging: &Paging) -> Result<Page<ToldView>, Problem> {
     let mut queries: BTreeMap<Arc<str>, BTreeMap<&'static str, u64>> = BTreeMap::new();
-    for ((view, labels), count) in served.board.tallied() {
+    for ((view, labels), count) in board.tallied() {
         if labels.what() == What::Query {
             let [.., source] = labels.words();
             *queries.entry(view).or_default().entry(source).or_default() += count;
         }
     }
-    answer(
-        paging
-            .page(&snapshot.views, |view| told_view(&snapshot, view, queries.remove(&view.name).unwrap_or_default()))?,
-    )
+    let told = |view: &View| told_view(snapshot, view, queries.remove(&view.name).unwrap_or_default());
+    paging.page(&snapshot.views, told)
 }
 
 fn told_view(snapshot: &Snapshot, view: &View, queries: BTreeMap<&'static str, u64>) -> ToldView {
@@ -182,11 +183,8 @@ struct Wanted {
 
 pub(super) async fn endpoints(State(api): State<Arc<Api>>, uri: Uri) -> Answer<Page<ToldEndpoint>> {
     let wanted: Wanted = parameters(&uri)?;
-    let served = api.served()?;
-    let _pass = api.pass()?;
-    let snapshot = served.shared.snapshot.load_full();
-    let page = tokio::task::spawn_blocking(move || page_of_endpoints(&snapshot, &wanted)).await;
-    answer(page.map_err(|_| Problem::busy())??)
+    let snapshot = api.served()?.shared.snapshot.load_full();
+    answer(api.pass(move || page_of_endpoints(&snapshot, &wanted)).await?)
 }
 
 fn page_of_endpoints(snapshot: &Snapshot, wanted: &Wanted) -> Result<Page<ToldEndpoint>, Problem> {

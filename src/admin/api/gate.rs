@@ -43,16 +43,17 @@ pub(super) async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: 
 fn check(gate: &Gate, request: &Request) -> Result<(), Problem> {
     let ends = request.extensions().get::<Ends>().copied();
     let Some(Ends { peer, local }) = ends else {
-        return Err(Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "fault", "the connection's ends are not known"));
+        return Err(Problem::fault());
     };
-    let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    // One in the request's target counts before the header (RFC 9112 §3.2.2); here each has to be ours.
+    let in_headers = request.headers().get_all(header::HOST).iter().map(|host| host.to_str().unwrap_or_default());
     let in_target = request.uri().authority().map(Authority::as_str);
-    let hosts = || named.into_iter().chain(in_target);
-    if hosts().next().is_none() || !hosts().all(|host| is_own_host(host, local.ip())) {
+    let hosts: Vec<&str> = in_headers.chain(in_target).collect();
+    if hosts.is_empty() || !hosts.iter().all(|host| is_own_host(host, local.ip())) {
         let detail = "the Host header names neither localhost nor the address of this listener";
         return Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, "wrong-host", detail));
     }
-    if is_from_elsewhere(request.headers(), named) {
+    if is_from_elsewhere(request.headers(), hosts.first().copied()) {
         let detail = "the request comes from a page of another origin";
         return Err(Problem::new(StatusCode::FORBIDDEN, "wrong-origin", detail));
     }

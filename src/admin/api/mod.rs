@@ -22,7 +22,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get, post};
 use axum::{Json, Router};
 use serde::Serialize;
-use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::sync::Semaphore;
 
 use super::health;
 use super::orders::Sender;
@@ -41,7 +41,7 @@ const OPENAPI: &str = include_str!("../../../docs/openapi.json");
 pub(super) struct Api {
     status: Arc<Status>,
     orders: Sender,
-    passes: Semaphore,
+    passes: Arc<Semaphore>,
     asking: Semaphore,
     denials: gate::Denials,
 }
@@ -49,7 +49,7 @@ pub(super) struct Api {
 impl Api {
     /// An API that tells of `status` and gives `orders`.
     pub(super) fn new(status: Arc<Status>, orders: Sender) -> Self {
-        let (passes, asking) = (Semaphore::new(MAX_PASSES), Semaphore::new(MAX_ASKING));
+        let (passes, asking) = (Arc::new(Semaphore::new(MAX_PASSES)), Semaphore::new(MAX_ASKING));
         Self { status, orders, passes, asking, denials: gate::Denials::default() }
     }
 
@@ -62,8 +62,17 @@ impl Api {
         self.status.served().ok_or_else(Problem::not_serving)
     }
 
-    fn pass(&self) -> Result<SemaphorePermit<'_>, Problem> {
-        self.passes.try_acquire().map_err(|_| Problem::busy())
+    /// Runs a pass over much, beside the probes; it holds its place until its end, though who asked may have left.
+    async fn pass<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Problem> + Send + 'static,
+    ) -> Result<T, Problem> {
+        let place = Arc::clone(&self.passes).try_acquire_owned().map_err(|_| Problem::busy())?;
+        let done = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            work()
+        });
+        done.await.unwrap_or_else(|_| Err(Problem::fault()))
     }
 }
 

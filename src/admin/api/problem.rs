@@ -41,6 +41,11 @@ impl Problem {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "busy", "too many requests of this kind are at work")
     }
 
+    /// A fault of ours.
+    pub(super) fn fault() -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "fault", "an internal error")
+    }
+
     /// Adds what a value's members tell.
     pub(super) fn with(mut self, more: &impl Serialize) -> Self {
         if let Ok(Value::Object(members)) = serde_json::to_value(more) {

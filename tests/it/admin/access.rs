@@ -113,6 +113,10 @@ fn with_a_token_file_what_changes_something_needs_the_token() {
     assert_eq!(told["findings"][0]["code"], "H0205", "others can read it: {told:#}");
     assert_eq!(api.token(TOKEN).post("/api/v1/reload", &json!({})).status, 401);
     assert_eq!(api.token("another-token-of-the-test").post("/api/v1/reload", &json!({})).status, 200);
+    // The way back brings no token back.
+    assert_eq!(api.token("another-token-of-the-test").post("/api/v1/rollback", &json!({})).status, 200);
+    assert_eq!(api.token(TOKEN).post("/api/v1/cache/flush", &json!({ "all": true })).status, 401);
+    assert_eq!(api.token("another-token-of-the-test").post("/api/v1/cache/flush", &json!({ "all": true })).status, 200);
     let log = server.log();
     for secret in [TOKEN, "another-token", "short\"", "a-token-of-the-test-0124"] {
         assert!(!log.contains(secret), "{secret}: {log}");
