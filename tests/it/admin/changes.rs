@@ -118,7 +118,7 @@ fn a_reload_moves_the_admin_listener_and_still_answers() {
         .expect("written");
     assert_eq!(api.told("/api/v1/reload", &json!({}))["generation"], 2, "the answer leaves by the old listener");
     assert_eq!(other.read("/api/v1/status")["listening"]["admin"], json!(other.address.to_string()));
-    assert!(std::net::TcpStream::connect(api.address).is_err(), "the old listener is gone");
+    crate::harness::http::wait_until_gone(api.address);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long an answer may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -34,6 +34,18 @@ pub(crate) fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).expect("the listener accepts");
     stream.set_read_timeout(Some(PATIENCE)).expect("a time limit");
     stream
+}
+
+/// Waits until nothing listens there any more: what accepts ends by itself once it is told.
+///
+/// # Panics
+/// When it goes on.
+pub(crate) fn wait_until_gone(address: SocketAddr) {
+    let begun = Instant::now();
+    while TcpStream::connect(address).is_ok() {
+        assert!(begun.elapsed() < PATIENCE, "{address} still accepts");
+        std::thread::yield_now();
+    }
 }
 
 /// Sends octets as they are and reads what comes until the connection ends; none when nothing came.
