@@ -9,7 +9,7 @@ use super::index::Union;
 use super::owned;
 use super::plan::{SnapshotPlan, ViewPlan};
 use super::select::Selector;
-use super::snapshot::{Entry, ForwardRoute, Hit, NameMap, Route, Snapshot, View};
+use super::snapshot::{ForwardRoute, Hit, Names, Route, Snapshot, View};
 use crate::upstream::Group;
 use crate::wire::{Name, NameRef, Template, rtype};
 use crate::zone::avd::Kind;
@@ -77,19 +77,19 @@ fn view_of(plan: ViewPlan, routes: &[Route]) -> View {
 }
 
 /// The one map of a view's names.
-fn names(plan: &ViewPlan, forwards: &[ForwardRoute]) -> NameMap<Entry> {
-    let mut names: NameMap<Entry> = NameMap::default();
+fn names(plan: &ViewPlan, forwards: &[ForwardRoute]) -> Names {
+    let mut names = Names::default();
     let mut above: Vec<(Name, bool)> = Vec::new();
     for (index, (zone, _)) in plan.zones.iter().enumerate() {
-        names.entry(zone.apex().to_owned()).or_default().suffix.zone.get_or_insert(index);
+        names.place(zone.apex().to_owned()).suffix.zone.get_or_insert(index);
         above.push((zone.apex().to_owned(), false));
         if let Some(public) = zone.public() {
-            names.entry(public.to_owned()).or_default().suffix.public.get_or_insert(index);
+            names.place(public.to_owned()).suffix.public.get_or_insert(index);
             above.push((public.to_owned(), false));
         }
     }
     for (index, forward) in forwards.iter().enumerate() {
-        names.entry(forward.suffix.clone()).or_default().suffix.route.get_or_insert(index);
+        names.place(forward.suffix.clone()).suffix.route.get_or_insert(index);
     }
     for (endpoint, record, name) in records(&plan.endpoints) {
         let zone = deepest_zone(plan, name.as_ref());
@@ -97,7 +97,7 @@ fn names(plan: &ViewPlan, forwards: &[ForwardRoute]) -> NameMap<Entry> {
         let Some(entry) = plan.endpoints.get(endpoint).and_then(|endpoint| endpoint.records.get(record)) else {
             continue;
         };
-        let place = names.entry(name.clone()).or_default();
+        let place = names.place(name.clone());
         if entry.wildcard {
             place.suffix.wildcard.get_or_insert(hit);
             place.above = true;
@@ -109,7 +109,7 @@ fn names(plan: &ViewPlan, forwards: &[ForwardRoute]) -> NameMap<Entry> {
     }
     for (name, endpoint) in above {
         for parent in name.as_ref().suffixes().skip(1).filter(|parent| !parent.is_root()) {
-            let place = names.entry(parent.to_owned()).or_default();
+            let place = names.place(parent.to_owned());
             place.above = true;
             place.above_endpoint |= endpoint;
         }

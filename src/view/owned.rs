@@ -99,7 +99,10 @@ impl Snapshot {
         // Whether a fallback zone lacks the name: then no shorter zone or wildcard is tried (R11).
         let mut not_owned = false;
         for suffix in name.suffixes() {
-            let Some(entry) = view.names.get(suffix.octets()) else { continue };
+            // The name itself was looked for already.
+            let entry =
+                if suffix.octets().len() == name.octets().len() { own } else { view.names.get(suffix.octets()) };
+            let Some(entry) = entry else { continue };
             if let Some(verdict) =
                 (!not_owned).then(|| view.by_zone(name, suffix, entry.suffix, &mut not_owned)).flatten()
             {
@@ -396,6 +399,10 @@ fn special(name: NameRef<'_>, qtype: u16) -> Option<Special> {
         (b"\x08resolver\x04arpa\0", false),
         (b"\x09localhost\0", false),
     ];
+    // Most names end otherwise.
+    if !matches!(name.octets(), [.., b'd' | b'l' | b'n' | b'a' | b't', 0]) {
+        return single_label(name, qtype);
+    }
     for (suffix, nxdomain) in NAMES {
         if name.octets().ends_with(suffix) && name.suffixes().any(|own| own.octets() == suffix) {
             return Some(match (suffix, nxdomain) {
@@ -405,6 +412,11 @@ fn special(name: NameRef<'_>, qtype: u16) -> Option<Special> {
             });
         }
     }
+    single_label(name, qtype)
+}
+
+/// A single label is no name of the Internet: hosts of a search list's domain were meant.
+fn single_label(name: NameRef<'_>, qtype: u16) -> Option<Special> {
     let single = !name.is_root() && name.parent().is_some_and(NameRef::is_root);
     let address = matches!(qtype, rtype::A | rtype::AAAA | rtype::HTTPS | rtype::SVCB);
     (single && address).then_some(Special::NxDomain(WireName::ROOT.octets().len()))

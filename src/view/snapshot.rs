@@ -16,7 +16,33 @@ use crate::wire::{Name, NameRef, RouteId, Template, WireName};
 use crate::zone::avd::{Clouds, Kind};
 use crate::zone::{ByAddress, Endpoint, Missing, Origin, Zone};
 
-pub(super) type NameMap<V> = HashMap<Name, V, foldhash::fast::RandomState>;
+type NameMap<V> = HashMap<Name, V, foldhash::fast::RandomState>;
+
+/// A view's names. Most suffixes that are looked for are not there, and most of those are told by their size alone.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    entries: NameMap<Entry>,
+    /// A bit for each size in octets, modulo 64, that a name has.
+    sizes: u64,
+}
+
+impl Names {
+    /// What is known of a name in wire form.
+    #[inline]
+    pub(super) fn get(&self, name: &[u8]) -> Option<&Entry> {
+        if self.sizes & size_bit(name) == 0 { None } else { self.entries.get(name) }
+    }
+
+    /// The place of a name, made where there is none.
+    pub(super) fn place(&mut self, name: Name) -> &mut Entry {
+        self.sizes |= size_bit(name.as_ref().octets());
+        self.entries.entry(name).or_default()
+    }
+}
+
+fn size_bit(name: &[u8]) -> u64 {
+    1 << (name.len() % 64)
+}
 
 /// Where a forwarded name is asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,7 +123,7 @@ pub struct View {
     pub zones: Vec<(Arc<Zone>, Missing)>,
     pub(super) reverse: Option<Route>,
     pub(super) forwards: Vec<ForwardRoute>,
-    pub(super) names: NameMap<Entry>,
+    pub(super) names: Names,
     /// PTR records made from the endpoints' addresses (R17); zones have their own.
     pub(super) pointers: ByAddress<Template>,
     /// For each endpoint the index of its resource.

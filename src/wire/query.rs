@@ -3,6 +3,9 @@
 use super::record::Records;
 use super::{Edns, Error, HEADER_OCTETS, Header, WireName, rtype, u16_at};
 
+/// Octets of an OPT record without options.
+const OPT_OCTETS: usize = 11;
+
 /// The one question of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Question {
@@ -97,6 +100,20 @@ impl Query {
 pub(super) fn opt_behind(message: &[u8], header: &Header, at: usize) -> Result<(Option<Edns>, usize), Error> {
     if (header.answers, header.authorities, header.additionals) == (0, 0, 0) {
         return Ok((None, at));
+    }
+    // As most clients have it: an OPT record alone, without options.
+    if (header.answers, header.authorities, header.additionals) == (0, 0, 1)
+        && let Some([0, 0, 41, high, low, extended_rcode, version, flags, _, 0, 0]) =
+            message.get(at..at.saturating_add(OPT_OCTETS))
+    {
+        let edns = Edns {
+            payload: u16::from_be_bytes([*high, *low]),
+            extended_rcode: *extended_rcode,
+            version: *version,
+            dnssec_ok: flags & 0x80 != 0,
+            errors: [None; 2],
+        };
+        return Ok((Some(edns), at.saturating_add(OPT_OCTETS)));
     }
     opt_among(message, header, at)
 }

@@ -142,11 +142,17 @@ impl Clouds {
     #[inline]
     pub fn may_hold(&self, name: NameRef<'_>) -> bool {
         let end = name.octets().last_chunk::<8>();
-        end.is_some() && self.clouds.iter().any(|cloud| cloud.public.octets().last_chunk::<8>() == end)
+        let may_end_so = |cloud: &Cloud| cloud.public.octets().last_chunk::<8>().is_none_or(|own| Some(own) == end);
+        self.clouds.iter().any(may_end_so)
     }
 
     /// What `name` is among AVD's names; none when it is under no cloud's suffix.
+    #[inline]
     pub fn classify(&self, name: NameRef<'_>) -> Option<AvdName<'_>> {
+        if self.may_hold(name) { self.among(name) } else { None }
+    }
+
+    fn among(&self, name: NameRef<'_>) -> Option<AvdName<'_>> {
         self.clouds.iter().find_map(|cloud| {
             name.relative_to(cloud.public.as_ref())?;
             let (spelling, suffix) = if name.is_at_or_below(cloud.private_link.as_ref()) {
@@ -244,6 +250,19 @@ mod tests {
         assert_eq!(pair("rdweb.avd.example", Kind::Other), None);
         assert_eq!(pair("wvd.microsoft.com", Kind::Global), None);
         assert_eq!(pair("a.wvdselfhost.microsoft.com", Kind::Global), None);
+    }
+
+    #[test]
+    fn a_cloud_of_a_short_suffix_is_found_too() {
+        let mut clouds = Clouds::default();
+        assert!(clouds.classify(name("x.ab").as_ref()).is_none());
+        clouds.add(Cloud::new("short", "ab", false).unwrap());
+        for (text, spelling) in
+            [("ab", Spelling::Public), ("x.ab", Spelling::Public), ("x.privatelink.ab", Spelling::PrivateLink)]
+        {
+            assert_eq!(clouds.classify(name(text).as_ref()).map(|avd| avd.spelling), Some(spelling), "{text}");
+        }
+        assert!(clouds.classify(name("x.cab").as_ref()).is_none());
     }
 
     #[test]
