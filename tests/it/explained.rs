@@ -13,6 +13,7 @@ use hubdns::wire::RecordType;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// How many worlds to draw: `HUBDNS_CASES`, or so many; each has so many questions.
@@ -59,6 +60,7 @@ fn draw(seed: u64) -> Drawn {
 fn a_running_server_explains_what_it_sends() {
     let worlds = std::env::var("HUBDNS_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(WORLDS);
     let (mut replies, mut forwarded) = (0, 0);
+    let mut kinds: BTreeMap<(String, bool, bool, bool), usize> = BTreeMap::new();
     for seed in 0..worlds {
         let drawn = draw(seed);
         let upstreams: Vec<_> = drawn
@@ -97,6 +99,10 @@ fn a_running_server_explains_what_it_sends() {
             assert_eq!(plain(told), plain(&sent), "{}", what());
             assert!(drift(told, &sent) <= 30, "{}", what());
             replies += 1;
+            let is_withheld = sent.errors.iter().any(|own| own.code == 15);
+            *kinds
+                .entry((sent.rcode.clone(), sent.authoritative, !sent.answer.is_empty(), is_withheld))
+                .or_default() += 1;
             // Without an exchange: the same, or what would have to be asked.
             let now = explain(false);
             match (&now.reply, &now.asks) {
@@ -106,8 +112,23 @@ fn a_running_server_explains_what_it_sends() {
             }
         }
     }
-    println!("{replies} replies agree; {forwarded} were not in the cache");
+    println!("{replies} replies agree; {forwarded} were not in the cache; {kinds:#?}");
     assert!(forwarded < replies / 4, "{forwarded} of {replies} were not in the cache: they are hardly compared");
+    // Every kind of reply has to be drawn often: owned, forwarded, withheld, blocked, missing, failed, refused.
+    for (rcode, authoritative, has_answer, has_blocked) in [
+        ("NOERROR", true, true, false),
+        ("NOERROR", false, true, false),
+        ("NOERROR", true, false, false),
+        ("NOERROR", false, false, true),
+        ("NXDOMAIN", true, false, false),
+        ("NXDOMAIN", false, false, true),
+        ("SERVFAIL", false, false, false),
+        ("REFUSED", false, false, false),
+    ] {
+        let kind = (rcode.to_owned(), authoritative, has_answer, has_blocked);
+        let count = kinds.get(&kind).copied().unwrap_or(0);
+        assert!(count * 500 >= replies, "{count} of {kind:?} among {kinds:#?}");
+    }
 }
 
 #[test]
