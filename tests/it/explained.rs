@@ -121,13 +121,13 @@ fn a_running_server_explains_what_it_sends() {
         ("NOERROR", true, false, false),
         ("NOERROR", false, false, true),
         ("NXDOMAIN", true, false, false),
-        ("NXDOMAIN", false, false, true),
+        ("NXDOMAIN", true, false, true),
         ("SERVFAIL", false, false, false),
         ("REFUSED", false, false, false),
     ] {
         let kind = (rcode.to_owned(), authoritative, has_answer, has_blocked);
         let count = kinds.get(&kind).copied().unwrap_or(0);
-        assert!(count * 500 >= replies, "{count} of {kind:?} among {kinds:#?}");
+        assert!(worlds < WORLDS || count * 500 >= replies, "{count} of {kind:?} among {kinds:#?}");
     }
 }
 
