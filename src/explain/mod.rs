@@ -1,8 +1,8 @@
 //! Why a client gets the answer it gets: the trail of one query through the core, as values.
 //!
 //! It calls the function that serves ([`crate::resolve::answer`]) with an observer that takes note of everything, so it
-//! cannot differ from what is served. [`offline`] and [`now`] send nothing: a name that has to be forwarded ends in
-//! [`Asks`]. [`ask`] does the exchange, as a running server does. The shell prints it as text or JSON, the admin API as
+//! cannot differ from what is served. [`offline`] and [`now()`] send nothing: a name that has to be forwarded ends in
+//! [`Asks`]. [`ask()`] does the exchange, as a running server does. The shell prints it as text or JSON, the admin API as
 //! JSON.
 
 mod ask;

@@ -5,6 +5,7 @@ mod access;
 mod changes;
 mod load;
 mod overrides;
+mod random;
 
 use crate::harness::api::{Api, description};
 use crate::harness::message::{Rr, kind};
