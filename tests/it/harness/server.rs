@@ -6,6 +6,7 @@ use super::port;
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -56,7 +57,9 @@ impl Setup {
     pub(crate) fn file(self, name: &str, text: &str) -> Self {
         let path = self.folder.path().join(name);
         fs::create_dir_all(path.parent().expect("a folder")).expect("the folder can be made");
-        fs::write(path, text).expect("the file can be written");
+        fs::write(&path, text).expect("the file can be written");
+        // Whatever the umask: some files are told by who can read them.
+        fs::set_permissions(path, fs::Permissions::from_mode(0o644)).expect("its mode can be set");
         self
     }
 
