@@ -12,6 +12,7 @@ mod diff;
 mod doctor;
 mod expect;
 mod explain;
+mod healthcheck;
 mod import;
 mod matrix;
 mod query;
@@ -96,6 +97,8 @@ enum Command {
     Diff(diff::Arguments),
     /// Asks a server as a client would, from a chosen address
     Query(query::Arguments),
+    /// Asks a running server whether it is ready
+    Healthcheck(healthcheck::Arguments),
     /// Makes a configuration of what Azure prints, or of what another DNS server is configured by
     Import(import::Arguments),
     /// Runs a table of expectations (client, name, type, answer) as a test suite
@@ -163,6 +166,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&cli.config, arguments),
         Command::Diff(arguments) => diff::run(arguments),
         Command::Query(arguments) => query::run(arguments),
+        Command::Healthcheck(arguments) => healthcheck::run(&cli.config, arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Test(arguments) => tested(named.then_some(cli.config), arguments),
         Command::Schema => schema::run(),

@@ -28,6 +28,7 @@ mod faults;
 mod floors;
 mod forwarding;
 mod health;
+mod healthcheck;
 mod hostile;
 mod import;
 mod import_bad;
