@@ -18,6 +18,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
+use crate::socket;
+
 pub use status::{InForce, LastReload, Phase, Reloads, Served, Status, Trigger};
 
 /// How often the event loops are looked at, and the general path steps.
@@ -25,7 +27,7 @@ const PULSE: Duration = Duration::from_millis(500);
 
 /// A listener could not be bound.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} over HTTP (`{key}`): {source}")]
+#[error("cannot listen on {address} over HTTP (`{key}`): {source}{}", socket::cure(source))]
 pub struct BindError {
     /// The address asked for.
     pub address: SocketAddr,
@@ -60,7 +62,7 @@ struct Bound {
 impl Bound {
     fn new(asked: SocketAddr, key: &'static str) -> Result<Self, BindError> {
         let failed = |source| BindError { address: asked, key, source };
-        let socket = http::bind(asked).map_err(failed)?;
+        let socket = socket::with_bind_service(|| http::bind(asked)).and_then(|bound| bound).map_err(failed)?;
         let local = socket.local_addr().map_err(failed)?;
         Ok(Self { asked, local, socket })
     }

@@ -47,7 +47,7 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A listener could not be bound.
-    #[error("cannot listen on {address} over {protocol}: {source}{}", cure(source))]
+    #[error("cannot listen on {address} over {protocol}: {source}{}", socket::cure(source))]
     Bind {
         /// The address asked for.
         address: SocketAddr,
@@ -62,18 +62,6 @@ pub enum Error {
     /// A worker has ended though nobody stopped it.
     #[error("a worker has ended")]
     Ended,
-}
-
-/// What to do about a listener that cannot be bound.
-fn cure(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "; another process listens there, perhaps another hubdns or a stub resolver",
-        io::ErrorKind::PermissionDenied => {
-            "; grant CAP_NET_BIND_SERVICE, set the sysctl net.ipv4.ip_unprivileged_port_start, or listen on a port above 1023"
-        }
-        io::ErrorKind::AddrNotAvailable => "; it is not an address of this host",
-        _ => "",
-    }
 }
 
 /// One address that is listened on.
@@ -233,7 +221,8 @@ impl Server {
 
     /// Binds all of `addresses` for `count` workers.
     fn bind(&self, addresses: &[SocketAddr], count: usize) -> Result<Vec<Bound>, Error> {
-        addresses.iter().map(|address| Bound::new(*address, addresses, count)).collect()
+        let bind = || addresses.iter().map(|address| Bound::new(*address, addresses, count)).collect();
+        if addresses.is_empty() { Ok(Vec::new()) } else { socket::with_bind_service(bind).map_err(Error::Worker)? }
     }
 
     fn add(&mut self, bound: Vec<Bound>) {
