@@ -27,15 +27,14 @@ const PULSE: Duration = Duration::from_millis(500);
 
 /// A listener could not be bound.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} over HTTP (`{key}`): {source}{}", socket::cure(source))]
+#[error("cannot listen on {address} over HTTP (`{key}`): {error}{}", socket::cure(error))]
 pub struct BindError {
     /// The address asked for.
     pub address: SocketAddr,
     /// The key of the file.
     pub key: &'static str,
     /// What the system says.
-    #[source]
-    pub source: io::Error,
+    pub error: io::Error,
 }
 
 /// Where to listen.
@@ -61,7 +60,7 @@ struct Bound {
 
 impl Bound {
     fn new(asked: SocketAddr, key: &'static str) -> Result<Self, BindError> {
-        let failed = |source| BindError { address: asked, key, source };
+        let failed = |error| BindError { address: asked, key, error };
         let socket = socket::with_bind_service(|| http::bind(asked)).and_then(|bound| bound).map_err(failed)?;
         let local = socket.local_addr().map_err(failed)?;
         Ok(Self { asked, local, socket })

@@ -77,8 +77,8 @@ pub fn cure(error: &io::Error) -> &'static str {
             "; another process listens there, such as a second hubdns or a stub resolver: stop it, or listen elsewhere"
         }
         io::ErrorKind::PermissionDenied => {
-            "; add the capability CAP_NET_BIND_SERVICE, set the sysctl net.ipv4.ip_unprivileged_port_start, or listen on \
-             a port above 1023"
+            "; add the capability CAP_NET_BIND_SERVICE (under Docker without no-new-privileges), set the sysctl \
+             net.ipv4.ip_unprivileged_port_start, or listen on a port above 1023"
         }
         io::ErrorKind::AddrNotAvailable => "; it is not an address of this host: `ip address` lists those it has",
         _ => "",
