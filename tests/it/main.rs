@@ -18,6 +18,7 @@ mod cli;
 mod compliance;
 mod config;
 mod coverage;
+mod deploy;
 mod diff;
 mod docs;
 mod doctor;
