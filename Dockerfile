@@ -2,21 +2,32 @@
 #
 #   docker build -t hubdns .
 #   docker build -t hubdns --build-arg RUST_IMAGE=registry.example/rust:1.95-bookworm .
+#   buildah bud --format docker -t hubdns .          # OCI's own format has no health check
 #
-# Stop with more patience than `lameduck` + 5 s: docker stop and podman stop give 10 s, which the default just fills
-# (--stop-timeout 30). Bridge networks that translate addresses hide the clients, and with them the views: use
-# --network host, or a network that keeps source addresses. Where low ports are closed to user 65532, set
-# --sysctl net.ipv4.ip_unprivileged_port_start=53 or listen on a higher port.
+# docs/operations.md has how to run it, and why on the host's network.
 
-# Any image with this Rust toolchain, its gnu target, a C compiler and ca-certificates.
+# Any Debian-like image with this Rust toolchain, its gnu target and a C compiler.
 ARG RUST_IMAGE=docker.io/library/rust:1.95-bookworm
+# The stage or image whose folder /image is the whole of the result; another than `build` where the program was built
+# beforehand.
+ARG PROGRAM=build
 
 FROM ${RUST_IMAGE} AS build
 WORKDIR /src
+RUN command -v setcap && test -s /etc/ssl/certs/ca-certificates.crt || \
+    { apt-get update && apt-get install -y --no-install-recommends libcap2-bin ca-certificates; }
 COPY . .
 # Without --target the flag would also reach build scripts and procedural macros, which cannot be static.
 RUN RUSTFLAGS='-C target-feature=+crt-static -C strip=symbols' \
     cargo build --release --locked --target x86_64-unknown-linux-gnu --bin hubdns
+RUN install -D target/x86_64-unknown-linux-gnu/release/hubdns /image/hubdns && \
+    install -D -m 644 conf/hub.toml /image/etc/hubdns/hubdns.toml && \
+    install -D -m 644 /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ca-certificates.crt && \
+# Port 53 without root. Permitted, not effective: the program raises it for the bind. With +ep it could not even be
+# started where the runtime has dropped the capability.
+    setcap cap_net_bind_service=+p /image/hubdns
+
+FROM ${PROGRAM} AS program
 
 FROM scratch
 ARG VERSION=0.1.0
@@ -26,13 +37,12 @@ LABEL org.opencontainers.image.title="hubdns" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-COPY --from=build /src/target/x86_64-unknown-linux-gnu/release/hubdns /hubdns
-COPY conf/hub.toml /etc/hubdns/hubdns.toml
-# Whom encrypted upstreams are checked against where the configuration names no file of its own.
-COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
+COPY --from=program /image/ /
 # A number: a named user fails where the platform demands a user other than root.
 USER 65532:65532
-EXPOSE 53/udp 53/tcp
+EXPOSE 53/udp 53/tcp 8080/tcp
 STOPSIGNAL SIGTERM
+# No shell is needed. It asks /readyz where the configuration has `health`, else whether there is an answer over DNS.
+HEALTHCHECK --interval=10s --timeout=5s --start-period=10s --retries=3 CMD ["/hubdns", "healthcheck"]
 ENTRYPOINT ["/hubdns"]
 CMD ["serve"]

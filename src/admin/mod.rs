@@ -21,6 +21,8 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::time::interval;
 use tokio_util::sync::CancellationToken;
 
+use crate::socket;
+
 use api::Api;
 pub use orders::{Asked, Order, Ordered, Orders, Sender, orders};
 pub use outcome::{MOST_CHANGES, MOST_FINDINGS, Outcome, Refusal, ToldChange, ToldOverride};
@@ -31,15 +33,14 @@ const PULSE: Duration = Duration::from_millis(500);
 
 /// A listener could not be bound.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} over HTTP (`{key}`): {source}")]
+#[error("cannot listen on {address} over HTTP (`{key}`): {error}{}", socket::cure(error))]
 pub struct BindError {
     /// The address asked for.
     pub address: SocketAddr,
     /// The key of the file.
     pub key: &'static str,
     /// What the system says.
-    #[source]
-    pub source: io::Error,
+    pub error: io::Error,
 }
 
 /// Where to listen.
@@ -67,8 +68,8 @@ struct Bound {
 
 impl Bound {
     fn new(asked: SocketAddr, key: &'static str) -> Result<Self, BindError> {
-        let failed = |source| BindError { address: asked, key, source };
-        let socket = http::bind(asked).map_err(failed)?;
+        let failed = |error| BindError { address: asked, key, error };
+        let socket = socket::with_bind_service(|| http::bind(asked)).and_then(|bound| bound).map_err(failed)?;
         let local = socket.local_addr().map_err(failed)?;
         Ok(Self { asked, local, socket })
     }

@@ -14,6 +14,7 @@ mod diff;
 mod doctor;
 mod expect;
 mod explain;
+mod healthcheck;
 mod import;
 mod matrix;
 mod query;
@@ -98,6 +99,8 @@ enum Command {
     Diff(diff::Arguments),
     /// Asks a server as a client would, from a chosen address
     Query(query::Arguments),
+    /// Asks a running server whether it is ready
+    Healthcheck(healthcheck::Arguments),
     /// Makes a configuration of what Azure prints, or of what another DNS server is configured by
     Import(import::Arguments),
     /// Asks and tells a running server over its admin API
@@ -167,6 +170,7 @@ pub fn main() -> ExitCode {
         Command::Doctor(arguments) => doctor::run(&cli.config, arguments),
         Command::Diff(arguments) => diff::run(arguments),
         Command::Query(arguments) => query::run(arguments),
+        Command::Healthcheck(arguments) => healthcheck::run(&cli.config, arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Ctl(arguments) => ctl::run(&cli.config, arguments),
         Command::Test(arguments) => tested(named.then_some(cli.config), arguments),

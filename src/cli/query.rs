@@ -54,7 +54,8 @@ pub(super) struct Arguments {
     expect: Vec<Expect>,
 }
 
-fn duration(text: &str) -> Result<Duration, String> {
+/// Reads a length of time as the configuration has it.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
     value::duration(text).map_err(|fault| fault.message)
 }
 

@@ -9,6 +9,7 @@ use tracing_subscriber::EnvFilter;
 use crate::config::render;
 use crate::reload::Refused;
 use crate::run;
+use crate::socket;
 
 use super::{Exit, complain, is_coloured};
 
@@ -18,11 +19,16 @@ const FILTER: &str = "info,hickory_server=warn,hickory_net=error,hickory_proto=w
 
 /// Serves by `config`.
 pub(super) fn run(config: &Path) -> anyhow::Result<Exit> {
+    // Before there is a second thread: later ones start with what is left.
+    let renounced = socket::renounce();
     let log = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(FILTER)).with_ansi(is_coloured(&io::stdout()));
     if io::stdout().is_terminal() {
         log.init();
     } else {
         log.json().flatten_event(true).init();
+    }
+    if let Err(error) = renounced {
+        tracing::warn!(%error, "capabilities cannot be given up");
     }
     match run::serve(config) {
         Ok(()) => Ok(Exit::Fine),

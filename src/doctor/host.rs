@@ -1,7 +1,7 @@
 //! This host before networks are switched to it: whether it has the addresses and ports to listen on, and whether every
 //! upstream answers over UDP and over TCP.
 
-use std::io::{self, ErrorKind};
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::time::Duration;
 
@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::config::Config;
 use crate::explain::Reply;
+use crate::socket;
 use crate::stub::{Stub, Transport};
 use crate::upstream;
 use crate::view::Snapshot;
@@ -90,28 +91,18 @@ fn reply(server: SocketAddr, name: &WireName, rtype: u16, transport: Transport) 
 
 /// Whether an address and port can be listened on, or is by something that answers DNS.
 fn port(what: &'static str, address: SocketAddr, transport: Transport, dns: bool) -> Check {
-    let bound = match transport {
+    let bind = || match transport {
         Transport::Udp => UdpSocket::bind(address).map(drop),
         Transport::Tcp => TcpListener::bind(address).map(drop),
     };
+    let bound = socket::with_bind_service(bind).and_then(|bound| bound);
     let (outcome, as_expected) = match bound {
         Ok(()) => ("free".to_owned(), Some(true)),
         Err(error) if error.kind() == ErrorKind::AddrInUse && dns => in_use(address, transport),
         Err(error) if error.kind() == ErrorKind::AddrInUse => ("in use".to_owned(), None),
-        Err(error) => (cause(&error), Some(false)),
+        Err(error) => (format!("{error}{}", socket::cure(&error)), Some(false)),
     };
     Check { what, target: address.to_string(), transport: transport.to_string(), outcome, as_expected }
-}
-
-fn cause(error: &io::Error) -> String {
-    match error.kind() {
-        ErrorKind::AddrNotAvailable => "it is not an address of this host".to_owned(),
-        ErrorKind::PermissionDenied => {
-            "not permitted: CAP_NET_BIND_SERVICE, the sysctl net.ipv4.ip_unprivileged_port_start, or a port above 1023"
-                .to_owned()
-        }
-        _ => error.to_string(),
-    }
 }
 
 /// Something listens there: hubdns itself, or another.

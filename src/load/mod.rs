@@ -23,17 +23,18 @@ mod vnets;
 mod zones;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::config::spec::Spec;
+use crate::config::spec::{ServerSpec, Spec};
 use crate::config::value::guid;
-use crate::config::{Config, Finding, codes, duplicate_names, has_errors, sort};
+use crate::config::{Config, Finding, Source, codes, duplicate_names, has_errors, read_main, sort};
 use crate::view::SnapshotPlan;
 use crate::zone::avd::{Cloud, Clouds, guid_of_label};
 pub use expectations::{Case, Expectations, Expected, Scripted, What, expectations, expectations_of_text};
 use extends::Tables;
-use files::{Disk, Files, Memory};
+use files::{Disk, Files, Memory, ReadError};
 pub use inventory::{Inventory, Origin, Settled, SettledRecord, ZoneData, ZoneFile, ZoneRecord, inventory};
 
 pub use vnets::check_vnets;
@@ -103,6 +104,16 @@ pub fn load(path: &Path) -> Result<Loaded, Unreadable> {
     load_with(&Disk, path)
 }
 
+/// `[server]` of a main file, whatever else is wrong in it; no other file is read. None where the table cannot be read.
+///
+/// # Errors
+/// When the main file cannot be read.
+pub fn server(path: &Path) -> Result<Option<ServerSpec>, Unreadable> {
+    let text = Disk.read(path, files::LARGEST_CONFIG).map_err(|error| unreadable(path, &error))?;
+    let source = Source::new(files::shown(path), text);
+    Ok(read_main(&source, &mut Vec::new()).server)
+}
+
 /// Loads a text that refers to no other file.
 pub fn from_text(name: &str, text: &str) -> Loaded {
     from_texts(&[(name, text)])
@@ -148,8 +159,7 @@ pub fn bounded_text(path: &Path) -> Result<String, Box<Finding>> {
 fn load_with(files: &dyn Files, main: &Path) -> Result<Loaded, Unreadable> {
     let secrets = files;
     let files = &revision::Hashed::new(files, main);
-    let gathered =
-        files::gather(files, main).map_err(|error| Unreadable { path: main.to_owned(), message: error.to_string() })?;
+    let gathered = files::gather(files, main).map_err(|error| unreadable(main, &error))?;
     let files::Gathered { spec, mut findings, files: mut read } = gathered;
     let clouds = clouds(&spec, &mut findings);
     let groups = upstreams::build(&spec, files, &mut read, &mut findings);
@@ -169,6 +179,21 @@ fn load_with(files: &dyn Files, main: &Path) -> Result<Loaded, Unreadable> {
     let plan = sound.then(|| SnapshotPlan { generation: 0, known: known(&spec), groups, views, clouds });
     let config = Config::from_spec(&spec).filter(|_| sound).map(|config| Config { token, ..config });
     Ok(Loaded { config, plan, findings, files: read, revision: files.revision() })
+}
+
+/// A main file that cannot be read, with what to do about it.
+fn unreadable(path: &Path, error: &ReadError) -> Unreadable {
+    let cure = match error {
+        ReadError::Io(error) if error.kind() == ErrorKind::NotFound => {
+            "; mount or write it there, or name another with -c or HUBDNS_CONFIG"
+        }
+        ReadError::Io(error) if error.kind() == ErrorKind::PermissionDenied => {
+            "; let the user that hubdns runs as read it (65532 in the image), and enter its folders"
+        }
+        ReadError::NotRegular => "; mount a file there: a runtime makes a folder where the file to mount is missing",
+        _ => "",
+    };
+    Unreadable { path: path.to_owned(), message: format!("{error}{cure}") }
 }
 
 /// Tables of one kind with one name, over all files, imported ones included.

@@ -47,33 +47,21 @@ pub struct Settings {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A listener could not be bound.
-    #[error("cannot listen on {address} over {protocol}: {source}{}", cure(source))]
+    #[error("cannot listen on {address} over {protocol}: {error}{}", socket::cure(error))]
     Bind {
         /// The address asked for.
         address: SocketAddr,
         /// UDP or TCP.
         protocol: &'static str,
         /// What the kernel says.
-        source: io::Error,
+        error: io::Error,
     },
     /// A thread or an event loop could not be made.
     #[error("cannot start a worker: {0}")]
-    Worker(#[source] io::Error),
+    Worker(io::Error),
     /// A worker has ended though nobody stopped it.
     #[error("a worker has ended")]
     Ended,
-}
-
-/// What to do about a listener that cannot be bound.
-fn cure(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => "; another process listens there, perhaps another hubdns or a stub resolver",
-        io::ErrorKind::PermissionDenied => {
-            "; grant CAP_NET_BIND_SERVICE, set the sysctl net.ipv4.ip_unprivileged_port_start, or listen on a port above 1023"
-        }
-        io::ErrorKind::AddrNotAvailable => "; it is not an address of this host",
-        _ => "",
-    }
 }
 
 /// One address that is listened on.
@@ -233,7 +221,8 @@ impl Server {
 
     /// Binds all of `addresses` for `count` workers.
     fn bind(&self, addresses: &[SocketAddr], count: usize) -> Result<Vec<Bound>, Error> {
-        addresses.iter().map(|address| Bound::new(*address, addresses, count)).collect()
+        let bind = || addresses.iter().map(|address| Bound::new(*address, addresses, count)).collect();
+        if addresses.is_empty() { Ok(Vec::new()) } else { socket::with_bind_service(bind).map_err(Error::Worker)? }
     }
 
     fn add(&mut self, bound: Vec<Bound>) {
@@ -273,7 +262,7 @@ impl Bound {
                 || all
                     .iter()
                     .any(|other| other.is_ipv4() && other.ip().is_unspecified() && other.port() == asked.port()));
-        let failed = |protocol, address| move |source| Error::Bind { address, protocol, source };
+        let failed = |protocol, address| move |error| Error::Bind { address, protocol, error };
         let mut tries = 0;
         loop {
             let tcp = socket::bind_tcp(asked, v6_only).map_err(failed("TCP", asked))?;
@@ -283,7 +272,7 @@ impl Bound {
                 Ok(udp) => return Ok(Self { asked, local, udp, tcp }),
                 // A free port of TCP's may be taken in UDP.
                 Err(_) if asked.port() == 0 && tries < 16 => tries += 1,
-                Err(source) => return Err(failed("UDP", asked)(source)),
+                Err(error) => return Err(failed("UDP", asked)(error)),
             }
         }
     }

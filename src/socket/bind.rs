@@ -70,6 +70,21 @@ pub fn bind_tcp(address: SocketAddr, v6_only: bool) -> io::Result<TcpListener> {
     Ok(socket.into())
 }
 
+/// What to do about a listener that cannot be bound, to be put behind what the kernel says; empty where nothing is known.
+pub fn cure(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another process listens there, such as a second hubdns or a stub resolver: stop it, or listen elsewhere"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; add the capability CAP_NET_BIND_SERVICE (under Docker without no-new-privileges), set the sysctl \
+             net.ipv4.ip_unprivileged_port_start, or listen on a port above 1023"
+        }
+        io::ErrorKind::AddrNotAvailable => "; it is not an address of this host: `ip address` lists those it has",
+        _ => "",
+    }
+}
+
 /// The address that a listener is bound to.
 ///
 /// # Errors

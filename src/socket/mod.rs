@@ -3,6 +3,7 @@
 #![allow(unsafe_code, reason = "the system calls below have no safe form without an allocation a batch")]
 
 mod bind;
+mod capability;
 mod connected;
 
 use std::io;
@@ -12,7 +13,8 @@ use std::os::fd::AsRawFd;
 
 pub use connected::{Arrivals, Departures, OUTGOING_OCTETS};
 
-pub use bind::{SocketMemory, bind_tcp, bind_udp, local_address, memory, raise_descriptor_limit};
+pub use bind::{SocketMemory, bind_tcp, bind_udp, cure, local_address, memory, raise_descriptor_limit};
+pub use capability::{renounce, with_bind_service};
 
 /// Datagrams moved by one system call.
 pub const BATCH: usize = 64;

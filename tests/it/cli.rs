@@ -40,7 +40,7 @@ fn exit_2_for_a_wrong_command_line() {
     assert_eq!(code, 0);
     let (_, page, _) = run(&["man"]);
     let (_, script, _) = run(&["completions", "bash"]);
-    for command in ["serve", "check", "explain", "demo", "ctl", "diff", "doctor", "query", "test"] {
+    for command in ["serve", "check", "explain", "demo", "ctl", "diff", "doctor", "healthcheck", "query", "test"] {
         for text in [&out, &page, &script] {
             assert!(text.contains(command), "{command}: {text}");
         }
