@@ -8,9 +8,6 @@
 
 # Any Debian-like image with this Rust toolchain, its gnu target and a C compiler.
 ARG RUST_IMAGE=docker.io/library/rust:1.95-bookworm
-# The stage or image whose folder /image is the whole of the result; another than `build` where the program was built
-# beforehand.
-ARG PROGRAM=build
 
 FROM ${RUST_IMAGE} AS build
 WORKDIR /src
@@ -27,8 +24,6 @@ RUN install -D target/x86_64-unknown-linux-gnu/release/hubdns /image/hubdns && \
 # started where the runtime has dropped the capability.
     setcap cap_net_bind_service=+p /image/hubdns
 
-FROM ${PROGRAM} AS program
-
 FROM scratch
 ARG VERSION=0.1.0
 ARG REVISION=unknown
@@ -37,7 +32,7 @@ LABEL org.opencontainers.image.title="hubdns" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-COPY --from=program /image/ /
+COPY --from=build /image/ /
 # A number: a named user fails where the platform demands a user other than root.
 USER 65532:65532
 EXPOSE 53/udp 53/tcp 8080/tcp

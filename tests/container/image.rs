@@ -24,8 +24,9 @@ pub(crate) fn build() {
         lay_out(&static_binary(), &image);
         from_folder(&image);
         let root = env!("CARGO_MANIFEST_DIR");
-        let program = format!("PROGRAM={PROGRAM}");
-        let arguments = ["bud", "--runtime", "runc", "--format", "docker", "--build-arg", &program, "-t", NAME, root];
+        let program = format!("build=docker-image://{PROGRAM}");
+        let arguments =
+            ["bud", "--runtime", "runc", "--format", "docker", "--build-context", &program, "-t", NAME, root];
         println!("{}", must("buildah", &arguments));
     });
 }
