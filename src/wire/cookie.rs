@@ -1,7 +1,8 @@
 //! The COOKIE option of a message (RFC 7873 §4).
 
+use super::edns::options;
 use super::record::Records;
-use super::{Error, HEADER_OCTETS, Header, Question, rtype, u16_at};
+use super::{Error, HEADER_OCTETS, Header, Question, rtype};
 
 /// The option's code.
 pub(super) const OPTION_COOKIE: u16 = 10;
@@ -11,8 +12,6 @@ pub const CLIENT_COOKIE_OCTETS: usize = 8;
 const COOKIE_OCTETS: usize = 40;
 /// Octets of both parts at least.
 const WHOLE_OCTETS: usize = 16;
-/// Most options that are looked at.
-const MAX_OPTIONS: usize = 32;
 
 /// A client's cookie, with or without the server's part.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,18 +70,10 @@ fn read(message: &[u8]) -> Result<(Option<Cookie>, u16), Error> {
             continue;
         }
         let code = u16::from(record.ttl_bits.to_be_bytes()[0]) << 4 | header.rcode();
-        let mut at = record.rdata_at;
-        for _ in 0..MAX_OPTIONS {
-            if at >= record.end {
-                break;
-            }
-            let data_at = at.saturating_add(4);
-            let end = data_at.saturating_add(usize::from(u16_at(message, at.saturating_add(2))?));
-            let data = message.get(data_at..end).filter(|_| end <= record.end).ok_or(Error::Opt)?;
-            if u16_at(message, at)? == OPTION_COOKIE {
+        for option in options(message, &record) {
+            if let (OPTION_COOKIE, data) = option? {
                 return Ok((Cookie::read(data), code));
             }
-            at = end;
         }
         return Ok((None, code));
     }

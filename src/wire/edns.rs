@@ -35,26 +35,40 @@ impl Edns {
         let [extended_rcode, version, high, _] = record.ttl_bits.to_be_bytes();
         let mut edns =
             Self { payload: record.class, extended_rcode, version, dnssec_ok: high & 0x80 != 0, errors: [None; 2] };
-        let mut at = record.rdata_at;
-        for count in 0.. {
-            if at == record.end {
-                break;
-            }
-            let data_at = at.saturating_add(4);
-            let end = data_at.saturating_add(usize::from(u16_at(message, at.saturating_add(2))?));
-            if count >= MAX_OPTIONS || end > record.end {
-                return Err(Error::Opt);
-            }
-            if u16_at(message, at)? == OPTION_EDE
-                && end.saturating_sub(data_at) >= 2
+        for option in options(message, record) {
+            let (code, data) = option?;
+            if code == OPTION_EDE
+                && let Ok(info) = u16_at(data, 0)
                 && let Some(free) = edns.errors.iter_mut().find(|error| error.is_none())
             {
-                *free = Some(u16_at(message, data_at)?);
+                *free = Some(info);
             }
-            at = end;
         }
         Ok(edns)
     }
+}
+
+/// The options of an OPT record, code and data, up to the first that does not fit or is one too many.
+pub(super) fn options<'m>(
+    message: &'m [u8],
+    record: &Record,
+) -> impl Iterator<Item = Result<(u16, &'m [u8]), Error>> + use<'m> {
+    let (mut left, mut count) = (record.rdata(message), 0);
+    std::iter::from_fn(move || {
+        if left.is_empty() {
+            return None;
+        }
+        count = usize::saturating_add(count, 1);
+        let option = first_option(left).filter(|_| count <= MAX_OPTIONS);
+        left = option.map_or(&[], |(_, _, rest)| rest);
+        Some(option.map(|(code, data, _)| (code, data)).ok_or(Error::Opt))
+    })
+}
+
+fn first_option(octets: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+    let (code, length) = (u16_at(octets, 0).ok()?, u16_at(octets, 2).ok()?);
+    let (data, rest) = octets.get(4..)?.split_at_checked(usize::from(length))?;
+    Some((code, data, rest))
 }
 
 /// An extended DNS error: a code of RFC 8914 §5.2 and a text of ours, which may be empty.

@@ -212,11 +212,7 @@ impl<'b> Writer<'b> {
     /// [`Full`].
     pub fn opt(&mut self, payload: u16, extended_rcode: u8, dnssec_ok: bool, errors: &[Ede]) -> Result<(), Full> {
         let octets: usize = errors.iter().map(Ede::octets).sum();
-        let flags = if dnssec_ok { 0x80 } else { 0 };
-        let [kind, size] = [rtype::OPT, payload].map(u16::to_be_bytes);
-        let length = u16::try_from(octets).map_err(|_| Full)?.to_be_bytes();
-        let [[a, b], [c, d], [e, f]] = [kind, size, length];
-        self.octets(&[0, a, b, c, d, extended_rcode, 0, flags, 0, e, f])?;
+        self.opt_head(payload, extended_rcode, dnssec_ok, octets)?;
         for error in errors {
             self.number(15)?;
             self.number(u16::try_from(error.text.len().saturating_add(2)).map_err(|_| Full)?)?;
@@ -232,12 +228,19 @@ impl<'b> Writer<'b> {
     /// [`Full`] when it does not fit.
     pub fn opt_with_cookie(&mut self, payload: u16, dnssec_ok: bool, cookie: &super::Cookie) -> Result<(), Full> {
         let data = cookie.octets();
-        let length = u16::try_from(data.len()).map_err(|_| Full)?;
-        let [[a, b], [c, d], [e, f]] = [rtype::OPT, payload, length.saturating_add(4)].map(u16::to_be_bytes);
-        self.octets(&[0, a, b, c, d, 0, 0, if dnssec_ok { 0x80 } else { 0 }, 0, e, f])?;
+        self.opt_head(payload, 0, dnssec_ok, data.len().saturating_add(4))?;
         self.number(super::cookie::OPTION_COOKIE)?;
-        self.number(length)?;
+        self.number(u16::try_from(data.len()).map_err(|_| Full)?)?;
         self.octets(data)
+    }
+
+    /// An OPT record up to its options, which take so many octets.
+    #[inline]
+    fn opt_head(&mut self, payload: u16, extended_rcode: u8, dnssec_ok: bool, options: usize) -> Result<(), Full> {
+        let flags = if dnssec_ok { 0x80 } else { 0 };
+        let length = u16::try_from(options).map_err(|_| Full)?;
+        let [[a, b], [c, d], [e, f]] = [rtype::OPT, payload, length].map(u16::to_be_bytes);
+        self.octets(&[0, a, b, c, d, extended_rcode, 0, flags, 0, e, f])
     }
 }
 

@@ -63,12 +63,7 @@ fn a_running_server_explains_what_it_sends() {
     let mut kinds: BTreeMap<(String, bool, bool, bool), usize> = BTreeMap::new();
     for seed in 0..worlds {
         let drawn = draw(seed);
-        let upstreams: Vec<_> = drawn
-            .tables
-            .iter()
-            .cloned()
-            .map(|table| Upstream::start(move |seen| table.answer(&seen.name, seen.kind)))
-            .collect();
+        let upstreams = Public::start_each(&drawn.tables);
         let servers: Vec<_> = upstreams.iter().map(Upstream::server).collect();
         let admin = SocketAddr::from(([127, 0, 0, 1], port::free()));
         let text = drawn.world.render(&servers);

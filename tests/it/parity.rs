@@ -152,12 +152,7 @@ fn the_ways_of_answering_agree_with_each_other_and_with_the_oracle() {
     let (mut judged, mut open) = (0u32, 0u32);
     run(count, 20, |numbers| {
         let case = Case::draw(numbers, 40);
-        let upstreams: Vec<_> = case
-            .tables
-            .iter()
-            .cloned()
-            .map(|table| Upstream::start(move |seen| table.answer(&seen.name, seen.kind)))
-            .collect();
+        let upstreams = Public::start_each(&case.tables);
         let servers: Vec<_> = upstreams.iter().map(Upstream::server).collect();
         let server = Setup::new(case.world.render(&servers)).start();
         let begun = Instant::now();

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use mio::{Registry, Token};
 
-use super::tries::Via;
+use super::tries::{Try, Via};
 use super::{Exchanges, Finished};
 use crate::upstream::PAYLOAD_OCTETS;
 use crate::upstream::cookies::Echo;
@@ -95,21 +95,28 @@ impl<T: Send + 'static> Exchanges<T> {
             Some(Echo::Bad) => Judged::BadCookie,
             _ => judged,
         };
-        match judged {
-            Judged::Answer(raw) => {
-                if attempt.after_formerr || attempt.with_opt {
-                    state.took_opt(attempt.with_opt, now);
-                }
-                self.answered(registry, slot, attempt.server, *raw, now)
+        if let Judged::Answer(raw) = judged {
+            if attempt.after_formerr || attempt.with_opt {
+                state.took_opt(attempt.with_opt, now);
             }
-            _ if exchange.answered => self.go_on(registry, slot, now),
+            return self.answered(registry, slot, attempt.server, *raw, now);
+        }
+        if exchange.answered {
+            return self.go_on(registry, slot, now);
+        }
+        if self.asked_again(registry, slot, &attempt, &judged, now) {
+            self.set_timer(slot, now);
+            return None;
+        }
+        self.failed_at(registry, slot, attempt.server, now)
+    }
+
+    /// Asks the same server in another way, where what it replied calls for that.
+    fn asked_again(&mut self, registry: &Registry, slot: u32, attempt: &Try, judged: &Judged, now: Moment) -> bool {
+        match judged {
             // A spoofer who guessed all but the case must not win, nor make the server look dead: ask where he cannot.
             Judged::Truncated | Judged::OtherCase | Judged::Unproven => {
-                if self.ask_stream(slot, attempt.server, attempt.case, now) {
-                    self.set_timer(slot, now);
-                    return None;
-                }
-                self.failed_at(registry, slot, attempt.server, now)
+                self.ask_stream(slot, attempt.server, attempt.case, now)
             }
             // With the server's new part; a second time it is asked over TCP, where none is needed (RFC 7873 §5.3).
             Judged::BadCookie => {
@@ -117,28 +124,17 @@ impl<T: Send + 'static> Exchanges<T> {
                 if again && let Some(attempt) = self.open(slot).and_then(|exchange| exchange.tries.last_mut()) {
                     attempt.after_bad_cookie = true;
                 }
-                if again || self.ask_stream(slot, attempt.server, attempt.case, now) {
-                    self.set_timer(slot, now);
-                    return None;
-                }
-                self.failed_at(registry, slot, attempt.server, now)
+                again || self.ask_stream(slot, attempt.server, attempt.case, now)
             }
+            // First without the cookie, then without OPT.
             Judged::FormErr if attempt.cookie.is_some() => {
-                state.cookies.pause(now);
-                if self.try_server(registry, slot, attempt.server, true, now) {
-                    self.set_timer(slot, now);
-                    return None;
+                if let Some(state) = self.open(slot).and_then(|exchange| exchange.states.get(attempt.server)) {
+                    state.cookies.pause(now);
                 }
-                self.failed_at(registry, slot, attempt.server, now)
+                self.try_server(registry, slot, attempt.server, true, now)
             }
-            Judged::FormErr if attempt.with_opt => {
-                if self.try_server(registry, slot, attempt.server, false, now) {
-                    self.set_timer(slot, now);
-                    return None;
-                }
-                self.failed_at(registry, slot, attempt.server, now)
-            }
-            _ => self.failed_at(registry, slot, attempt.server, now),
+            Judged::FormErr if attempt.with_opt => self.try_server(registry, slot, attempt.server, false, now),
+            _ => false,
         }
     }
 

@@ -2,7 +2,7 @@
 //! NODATA and NXDOMAIN with a SOA. The upstream serves it, and the oracle reads the same table.
 
 use super::message::{Rr, kind};
-use super::upstream::Script;
+use super::upstream::{Script, Upstream};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How many aliases of a chain one message holds.
@@ -29,6 +29,12 @@ pub(crate) struct Public {
 const LONGEST: usize = 64;
 
 impl Public {
+    /// An upstream each, which answers by it.
+    pub(crate) fn start_each(tables: &[Self]) -> Vec<Upstream> {
+        let start = |table: Self| Upstream::start(move |seen| table.answer(&seen.name, seen.kind));
+        tables.iter().cloned().map(start).collect()
+    }
+
     pub(crate) fn new(records: impl IntoIterator<Item = Rr>) -> Self {
         let mut public = Self { records: BTreeMap::new(), failing: BTreeSet::new(), chains: Chains::Whole, ad: false };
         for record in records {
