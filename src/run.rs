@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::admin::{self, Status, Trigger};
 use crate::cache::{Limits, LoadError};
 use crate::config::Config;
+use crate::query_log;
 use crate::reload::{Prepared, Refused, Reloader, addresses, log_findings, prepare};
 use crate::resolve::general::Shared;
 use crate::server::{self, Server, Settings};
@@ -47,6 +48,11 @@ pub fn settings(config: &Config) -> Settings {
     }
 }
 
+/// What the configuration in the file at `path` says of the query log.
+pub fn log_settings(path: &Path, config: &Config) -> query_log::Settings {
+    query_log::Settings::new(&config.log, path.parent().unwrap_or(Path::new("")))
+}
+
 /// The runtime of everything but the UDP workers.
 ///
 /// # Errors
@@ -72,6 +78,7 @@ pub fn serve(path: &Path) -> Result<(), Error> {
     let bound = http.prepare(addresses(&config)).map_err(Refused::from)?;
     http.apply(bound);
     let server = Server::start(&settings(&config), snapshot, runtime.handle().clone()).map_err(Refused::from)?;
+    server.set_log(&log_settings(&path, &config));
     for address in server.local_addresses() {
         tracing::info!(%address, "listening over UDP and TCP");
     }

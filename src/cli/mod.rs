@@ -13,11 +13,13 @@ mod doctor;
 mod expect;
 mod explain;
 mod import;
+mod log_lines;
 mod matrix;
 mod query;
 mod schema;
 mod serve;
 mod test;
+mod who;
 
 use std::io::{self, IsTerminal, Write};
 use std::net::IpAddr;
@@ -100,6 +102,8 @@ enum Command {
     Import(import::Arguments),
     /// Runs a table of expectations (client, name, type, answer) as a test suite
     Test(TestArguments),
+    /// Tells who asked, by a query log: clients, how often, first and last time
+    Who(who::Arguments),
     /// Prints the JSON Schema of the configuration file
     Schema,
     /// Prints a completion script for a shell
@@ -165,6 +169,7 @@ pub fn main() -> ExitCode {
         Command::Query(arguments) => query::run(arguments),
         Command::Import(arguments) => import::run(arguments),
         Command::Test(arguments) => tested(named.then_some(cli.config), arguments),
+        Command::Who(arguments) => who::run(arguments),
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man => completions::man(),

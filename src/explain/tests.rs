@@ -58,6 +58,8 @@ fn snapshot() -> Snapshot {
         private_ranges: Vec::new(),
         reply_within: None,
         keep_warm: Vec::new(),
+        log_queries: None,
+        log_clients: None,
     };
     Snapshot::build(SnapshotPlan { generation: 1, groups: vec![group], views: vec![view], ..SnapshotPlan::default() })
 }

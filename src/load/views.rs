@@ -132,6 +132,8 @@ fn plan_of(tables: &Tables<'_>, view: &FlatView<'_>, upstream: usize) -> ViewPla
         private_ranges: ranges_of(view),
         reply_within: view.reply_within.as_ref().map(|own| own.value),
         keep_warm: view.keep_warm.iter().map(name_of).collect(),
+        log_queries: view.log.0,
+        log_clients: view.log.1,
     }
 }
 

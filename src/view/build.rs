@@ -60,6 +60,8 @@ fn view_of(plan: ViewPlan, routes: &[Route]) -> View {
         guard: plan.guard,
         reply_within: plan.reply_within,
         keep_warm: plan.keep_warm,
+        log_queries: plan.log_queries,
+        log_clients: plan.log_clients,
         default_route: route(plan.upstream),
         reverse: plan.reverse.map(route),
         forwards,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::config::{ClientDetail, QueryLevel};
 use crate::upstream::Group;
 use crate::wire::Name;
 use crate::zone::avd::{Clouds, Kind};
@@ -113,4 +114,8 @@ pub struct ViewPlan {
     pub reply_within: Option<Duration>,
     /// Names kept in the cache.
     pub keep_warm: Vec<Name>,
+    /// Which of its queries are logged; none: as all.
+    pub log_queries: Option<QueryLevel>,
+    /// How much of its clients' addresses is logged; none: as of all.
+    pub log_clients: Option<ClientDetail>,
 }

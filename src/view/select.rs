@@ -162,6 +162,8 @@ mod tests {
             private_ranges: Vec::new(),
             reply_within: None,
             keep_warm: Vec::new(),
+            log_queries: None,
+            log_clients: None,
         }
     }
 

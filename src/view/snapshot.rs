@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use super::index::Union;
 use super::plan::{GuardMode, ListenerMatch, Pattern, Unlisted};
 use super::select::{Selected, Selector};
+use crate::config::{ClientDetail, QueryLevel};
 use crate::upstream::Group;
 use crate::wire::{Name, NameRef, RouteId, Template, WireName};
 use crate::zone::avd::{Clouds, Kind};
@@ -86,6 +87,10 @@ pub struct View {
     pub reply_within: Option<Duration>,
     /// Names kept in the cache.
     pub keep_warm: Vec<Name>,
+    /// Which of its queries are logged; none: as all.
+    pub log_queries: Option<QueryLevel>,
+    /// How much of its clients' addresses is logged; none: as of all.
+    pub log_clients: Option<ClientDetail>,
     /// The default route.
     pub default_route: Route,
     /// Its endpoints.

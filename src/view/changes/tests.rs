@@ -46,6 +46,8 @@ fn view(own: &str, networks: &[&str], endpoints: &[&Arc<Endpoint>], zones: &[&Ar
         private_ranges: Vec::new(),
         reply_within: None,
         keep_warm: Vec::new(),
+        log_queries: None,
+        log_clients: None,
     }
 }
 
