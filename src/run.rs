@@ -91,8 +91,9 @@ pub fn serve(path: &Path) -> Result<(), Error> {
     }
     let shared = Arc::clone(server.shared());
     admin::step_general_path(runtime.handle(), Arc::clone(&status));
+    let reloader = Reloader::new(path, server, (http, status), config, revision.clone());
+    // Only now: whoever reads it finds /readyz and the metrics whole.
     tracing::info!(version = env!("CARGO_PKG_VERSION"), generation = 1, revision, "ready");
-    let reloader = Reloader::new(path, server, (http, status), config, revision);
     let ended = runtime.block_on(until_stopped(reloader, signals));
     if let Some(file) = cache_file.filter(|_| ended.is_ok()) {
         save_cache(&shared, &file);

@@ -103,7 +103,7 @@ enum Command {
     /// Runs a table of expectations (client, name, type, answer) as a test suite
     Test(TestArguments),
     /// Tells who asked, by a query log: clients, how often, first and last time
-    Who(who::Arguments),
+    Who(Box<who::Arguments>),
     /// Prints the JSON Schema of the configuration file
     Schema,
     /// Prints a completion script for a shell

@@ -199,7 +199,7 @@ impl Sampler {
         if self.at >= self.of || self.of != of {
             self.state = self.state.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(0x1405_7b7e_f767_814f);
             (self.at, self.of) = (0, of.max(1));
-            self.chosen = ((self.state >> 32) * u64::from(self.of) >> 32) as u32;
+            self.chosen = (((self.state >> 32) * u64::from(self.of)) >> 32) as u32;
         }
         self.at += 1;
         self.at - 1 == self.chosen

@@ -85,7 +85,9 @@ fn a_line_has_every_field() {
     client.udp(&Query::new("RdWeb.AVD.example", kind::A).id(4_242).cd().dnssec_ok());
     client.tcp(&Query::new("www.public.example", kind::A).id(7).opt(Opt::default()));
     let found = lines(&path(&server, "queries.jsonl"), 2);
-    let mut owned = found[0].as_object().expect("an object").clone();
+    // Rings are read in turn: TCP's has no fixed place beside a worker's.
+    let by_id = |id: &str| found.iter().find(|line| line["dns.id"] == id).unwrap_or_else(|| panic!("no {id}"));
+    let mut owned = by_id("4242").as_object().expect("an object").clone();
     let at = owned.remove("@timestamp").expect("a time");
     assert!(at.as_str().is_some_and(|at| at.len() == 27 && at.ends_with('Z')), "{at}");
     assert!(owned.remove("event.duration").and_then(|took| took.as_u64()).is_some_and(|took| took > 0));
@@ -99,7 +101,7 @@ fn a_line_has_every_field() {
         "dns.resolved_ip": ["10.10.4.7"], "hubdns.view": "spoke-a", "hubdns.source": "local", "hubdns.endpoint": "rdweb",
     });
     assert_eq!(Value::Object(owned), expected);
-    let forwarded = &found[1];
+    let forwarded = by_id("7");
     for (field, expected) in [
         ("event.action", "forwarded"),
         ("network.transport", "tcp"),
@@ -256,7 +258,10 @@ fn what_cannot_be_written_is_counted_and_written_again_later() {
     server.reload(&text(&upstream, "queries = \"all\"\nfile = \"later/queries.jsonl\"", ""));
     server.client(SPOKE_A).ask("www.public.example", kind::A);
     let file = path(&server, "later/queries.jsonl");
-    assert_eq!(lines(&file, 1)[0]["dns.question.name"], "www.public.example");
+    // The first one may have been lost, or have come to a file that was there by then.
+    let is_first = |found: &[Value]| found[0]["dns.question.name"] == "rdweb.avd.example";
+    let count = if is_first(&lines(&file, 1)) { 2 } else { 1 };
+    assert_eq!(lines(&file, count)[count - 1]["dns.question.name"], "www.public.example");
     assert!(fs::read_to_string(&file).expect("a file").contains("\"hubdns.reason\":\"write\""));
 }
 
