@@ -22,9 +22,10 @@ pub mod view;
 pub mod load;
 pub mod resolve;
 
-// Floor 4: why; what others have.
+// Floor 4: why; what others have; who asked what.
 pub mod explain;
 pub mod import;
+pub mod query_log;
 
 // Floor 5: transports.
 pub mod server;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use crate::admin::{self, Addresses, BindError, InForce, Listening, Served, Status, Trigger};
 use crate::config::{Config, Finding, Severity, render};
 use crate::load::{self, Unreadable};
+use crate::run::log_settings;
 use crate::server::{self, Server};
 use crate::view::{Change, Changes, Snapshot, SnapshotPlan, changes};
 use kept::{Kept, Revision};
@@ -147,6 +148,10 @@ impl Reloader {
     pub fn reload(&mut self, trigger: Trigger) -> bool {
         let reloaded = self.try_reload();
         let done = reloaded.is_ok();
+        if !done {
+            // Whoever moved the file relies on it.
+            self.server.log().reopen();
+        }
         self.note(trigger, &reloaded);
         self.log(trigger.word(), reloaded);
         done
@@ -195,6 +200,7 @@ impl Reloader {
         let changes = changes(&self.server.shared().snapshot.load(), &snapshot, 0);
         let http = self.http.prepare(addresses(config))?;
         self.server.replace(&config.listen, snapshot)?;
+        self.server.set_log(&log_settings(&self.path, config));
         self.http.apply(http);
         self.generation += 1;
         self.config = config.clone();

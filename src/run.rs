@@ -10,6 +10,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::admin::{self, Orders, Status, Trigger};
 use crate::cache::{Limits, LoadError};
 use crate::config::Config;
+use crate::query_log;
 use crate::reload::{Prepared, Refused, Reloader, addresses, log_findings, prepare};
 use crate::resolve::general::Shared;
 use crate::server::{self, Server, Settings};
@@ -47,6 +48,11 @@ pub fn settings(config: &Config) -> Settings {
     }
 }
 
+/// What the configuration in the file at `path` says of the query log.
+pub fn log_settings(path: &Path, config: &Config) -> query_log::Settings {
+    query_log::Settings::new(&config.log, path.parent().unwrap_or(Path::new("")))
+}
+
 /// The runtime of everything but the UDP workers.
 ///
 /// # Errors
@@ -73,6 +79,7 @@ pub fn serve(path: &Path) -> Result<(), Error> {
     let bound = http.prepare(addresses(&config)).map_err(Refused::from)?;
     http.apply(bound);
     let server = Server::start(&settings(&config), snapshot, runtime.handle().clone()).map_err(Refused::from)?;
+    server.set_log(&log_settings(&path, &config));
     for address in server.local_addresses() {
         tracing::info!(%address, "listening over UDP and TCP");
     }
@@ -86,6 +93,7 @@ pub fn serve(path: &Path) -> Result<(), Error> {
     let shared = Arc::clone(server.shared());
     admin::step_general_path(runtime.handle(), Arc::clone(&status));
     let reloader = Reloader::new(path, server, (http, status), (config, plan), (revision.clone(), &findings));
+    // Only now: whoever reads it finds /readyz and the metrics whole.
     tracing::info!(version = env!("CARGO_PKG_VERSION"), generation = 1, revision, "ready");
     let ended = runtime.block_on(until_stopped(reloader, signals, orders));
     if let Some(file) = cache_file.filter(|_| ended.is_ok()) {

@@ -9,6 +9,8 @@ mod kinds;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
+use hubdns::config::{ClientDetail, QueryLevel};
+use hubdns::query_log::Settings;
 use hubdns::resolve::Outcome;
 use kinds::{KINDS, World};
 
@@ -60,6 +62,20 @@ fn a_fast_reply_allocates_nothing() {
             let owed = if kind == "miss" { 1_000 } else { 0 };
             assert_eq!(ALLOCATIONS.with(Cell::get) - before, owed, "{kind}, served: {serves}");
         }
+    }
+    // Every query logged.
+    let file = Some("/dev/null".into());
+    world.log(&Settings { queries: QueryLevel::All, sample: 1, clients: ClientDetail::Whole, file });
+    for (kind, name, inside) in KINDS {
+        let (message, client) = World::question(name, inside);
+        let mut out = [0; 1_232];
+        world.serve(&message, &client, &mut out);
+        let before = ALLOCATIONS.with(Cell::get);
+        for _ in 0..5_000 {
+            world.serve(&message, &client, &mut out);
+        }
+        let owed = if kind == "miss" { 5_000 } else { 0 };
+        assert_eq!(ALLOCATIONS.with(Cell::get) - before, owed, "{kind}, logged");
     }
     let boxed = ALLOCATIONS.with(Cell::get);
     drop(std::hint::black_box(Box::new(1)));

@@ -2,11 +2,13 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::time::Instant;
 
 use hubdns::cache::{Cache, Limits};
 use hubdns::load;
 use hubdns::metrics::{Board, Carrier, Counters, Tally};
-use hubdns::resolve::{Client, Outcome, Silence, Transport, answer, contained};
+use hubdns::query_log::{QueryLog, Settings, Tap};
+use hubdns::resolve::{Client, Outcome, Silence, Transport, answer};
 use hubdns::server::{Audit, Batch, count_reply, follow};
 use hubdns::view::Snapshot;
 use hubdns::wire::{Key, Moment, RawAnswer, WireName};
@@ -81,6 +83,9 @@ pub(crate) struct World {
     cache: Cache,
     counters: Arc<Counters>,
     counts: RefCell<(Tally, Batch)>,
+    log: QueryLog,
+    tap: RefCell<Tap>,
+    begun: Instant,
 }
 
 impl World {
@@ -100,7 +105,23 @@ impl World {
         let board = Board::default();
         let (counters, mut tally) = board.event_loop();
         follow(&mut tally, &snapshot);
-        Self { snapshot, cache, counters, counts: RefCell::new((tally, Batch::default())) }
+        let log = QueryLog::new(&Arc::new(board));
+        let tap = RefCell::new(log.tap(&counters));
+        Self {
+            snapshot,
+            cache,
+            counters,
+            counts: RefCell::new((tally, Batch::default())),
+            log,
+            tap,
+            begun: Instant::now(),
+        }
+    }
+
+    /// Logs every query from now on.
+    #[allow(dead_code, reason = "not every bench logs")]
+    pub(crate) fn log(&self, settings: &Settings) {
+        self.log.apply(settings, &self.snapshot).expect("a thread");
     }
 
     /// A query of a kind.
@@ -117,11 +138,15 @@ impl World {
     /// Asks once as a worker does, which counts and watches.
     pub(crate) fn serve(&self, message: &[u8], client: &Client, out: &mut [u8]) -> Outcome {
         let mut audit = Audit::new(&self.counters, client, &self.snapshot, NOW, 0);
-        let outcome = contained(message, client, &self.snapshot, &self.cache, NOW, out, &mut audit);
+        let mut tap = self.tap.borrow_mut();
+        let outcome = audit.answer(message, &self.cache, out, tap.draft());
         if let Outcome::Reply(length) = outcome {
             let (tally, batch) = &mut *self.counts.borrow_mut();
             let reply = out.get(..length).unwrap_or(&[]);
             batch.push(count_reply(tally, Carrier::Udp, &audit.seen, message, reply));
+            if tap.is_drafted() {
+                tap.leaves(&audit.seen.left(&self.snapshot, client, Carrier::Udp, self.begun, reply));
+            }
         }
         outcome
     }

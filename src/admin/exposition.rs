@@ -274,6 +274,10 @@ fn sums(sheet: &mut Sheet<'_>, served: &Served) -> Result {
     let discards = [("short", "discarded_short"), ("response", "discarded_response"), ("port", "discarded_port")];
     let discards = discards.map(|(reason, name)| (vec![("reason", reason)], sum(name)));
     sheet.counter(("hubdns_discards", None), "Messages that no reply is owed to (R6)", discards)?;
+    let dropped = [("full", "query_log_full"), ("write", "query_log_unwritten")];
+    let dropped = dropped.map(|(reason, name)| (vec![("reason", reason)], sum(name)));
+    let help = "Lines missing in the query log since a ring was full, or since they could not be written";
+    sheet.counter(("hubdns_query_log_dropped", None), help, dropped)?;
     let rejected = [("client", "tcp_rejected"), ("idle", "tcp_evicted")];
     let rejected = rejected.map(|(reason, name)| (vec![("reason", reason)], sum(name)));
     let help = "Connections closed since their client has too many, or idle ones that made room";

@@ -73,11 +73,11 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
     Ok(exit)
 }
 
-/// What differs of [server] and [cache].
+/// What differs of [server], [cache] and [log].
 fn server_settings(old: &Config, new: &Config) -> Vec<Setting> {
     let values = |config: &Config| {
         // The token is a secret.
-        let Config { listen, workers, health, admin, token: _, lameduck, watch, cache } = config;
+        let Config { listen, workers, health, admin, token: _, lameduck, watch, cache, log } = config;
         let listen: Vec<String> = listen.iter().map(ToString::to_string).collect();
         let address = |address: &Option<std::net::SocketAddr>| address.map(|address| address.to_string());
         [
@@ -92,6 +92,10 @@ fn server_settings(old: &Config, new: &Config) -> Vec<Setting> {
             ("cache.max-ttl", Some(format!("{:?}", cache.max_ttl))),
             ("cache.max-negative-ttl", Some(format!("{:?}", cache.max_negative_ttl))),
             ("cache.file", cache.file.clone()),
+            ("log.queries", Some(log.queries.word().to_owned())),
+            ("log.sample", Some(log.sample.to_string())),
+            ("log.clients", Some(log.clients.word().to_owned())),
+            ("log.file", log.file.clone()),
         ]
     };
     let both = values(old).into_iter().zip(values(new)).filter(|((_, before), (_, after))| before != after);

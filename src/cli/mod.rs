@@ -16,11 +16,13 @@ mod expect;
 mod explain;
 mod healthcheck;
 mod import;
+mod log_lines;
 mod matrix;
 mod query;
 mod schema;
 mod serve;
 mod test;
+mod who;
 
 use std::io::{self, IsTerminal, Write};
 use std::net::IpAddr;
@@ -107,6 +109,8 @@ enum Command {
     Ctl(ctl::Arguments),
     /// Runs a table of expectations (client, name, type, answer) as a test suite
     Test(TestArguments),
+    /// Tells who asked, by a query log: clients, how often, first and last time
+    Who(Box<who::Arguments>),
     /// Prints the JSON Schema of the configuration file
     Schema,
     /// Prints a completion script for a shell
@@ -174,6 +178,7 @@ pub fn main() -> ExitCode {
         Command::Import(arguments) => import::run(arguments),
         Command::Ctl(arguments) => ctl::run(&cli.config, arguments),
         Command::Test(arguments) => tested(named.then_some(cli.config), arguments),
+        Command::Who(arguments) => who::run(arguments),
         Command::Schema => schema::run(),
         Command::Completions(arguments) => completions::run(arguments),
         Command::Man => completions::man(),

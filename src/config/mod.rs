@@ -23,7 +23,7 @@ pub mod value;
 pub use finding::{Code, Finding, Severity, has_errors, sort};
 pub use place::{Place, Source, Spanned};
 pub use settings::{CacheConfig, Config};
-pub use spec::Spec;
+pub use spec::{ClientDetail, LogSpec, QueryLevel, Spec};
 pub use suggest::suggest;
 pub use token::{BadToken, Token};
 pub use typed::{duplicate_names, read_expectations, read_included, read_main};

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::Token;
-use super::spec::Spec;
+use super::spec::{LogSpec, Spec};
 
 /// What stays of the file beside the snapshot.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Config {
     pub watch: bool,
     /// The cache's settings.
     pub cache: CacheConfig,
+    /// The query log's settings.
+    pub log: LogSpec,
 }
 
 /// The cache's settings.
@@ -62,6 +64,7 @@ impl Config {
                 max_negative_ttl: spec.cache.max_negative_ttl,
                 file: spec.cache.file.clone(),
             },
+            log: spec.log.clone(),
         })
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::place::{Place, Spanned};
+use super::sections;
 use super::value::name::{DnsName, Owner, Pattern};
 use super::value::{Listener, Server, Transport};
 
@@ -26,6 +27,8 @@ pub struct Spec {
     pub server: Option<ServerSpec>,
     /// `[cache]`.
     pub cache: CacheSpec,
+    /// `[log]`.
+    pub log: LogSpec,
     /// `[[upstream]]`.
     pub upstreams: Vec<UpstreamSpec>,
     /// `[[endpoint]]`.
@@ -80,6 +83,59 @@ pub struct CacheSpec {
     pub file: Option<String>,
     /// Where `max-negative-ttl` or the table stands.
     pub place: Option<Place>,
+}
+
+/// Which queries are logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum QueryLevel {
+    /// None.
+    Off,
+    /// Those that were not simply forwarded.
+    Decisions,
+    /// One in so many.
+    Sampled,
+    /// All.
+    All,
+}
+
+impl QueryLevel {
+    /// The word of the file.
+    pub fn word(self) -> &'static str {
+        sections::QUERY_LEVELS.get(self as usize).copied().unwrap_or_default()
+    }
+}
+
+/// How much of a client's address is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum ClientDetail {
+    /// All of it, and the port.
+    Whole,
+    /// The /24 or /56 that it is in.
+    Cut,
+    /// Nothing.
+    None,
+}
+
+impl ClientDetail {
+    /// The word of the file.
+    pub fn word(self) -> &'static str {
+        sections::CLIENT_DETAILS.get(self as usize).copied().unwrap_or_default()
+    }
+}
+
+/// `[log]`, with plain defaults where the table is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogSpec {
+    /// Which queries are written.
+    pub queries: QueryLevel,
+    /// Of how many one is written where they are sampled.
+    pub sample: u32,
+    /// How much of a client's address is written.
+    pub clients: ClientDetail,
+    /// The file, relative to the configuration's folder; none: standard output.
+    pub file: Option<String>,
 }
 
 /// The order in which an upstream's servers are asked.
@@ -348,6 +404,10 @@ pub struct ViewSpec {
     pub keep_warm: Option<Vec<Spanned<DnsName>>>,
     /// `missing` of zones by name.
     pub missing: Vec<(Spanned<String>, Missing)>,
+    /// Which of its queries are logged, where written.
+    pub log_queries: Option<Spanned<QueryLevel>>,
+    /// How much of its clients' addresses is logged, where written.
+    pub log_clients: Option<Spanned<ClientDetail>>,
     /// The key path of the table.
     pub path: String,
     /// Whether something of it could not be read.

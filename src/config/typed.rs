@@ -13,8 +13,9 @@ use super::place::{Place, Source, Spanned};
 use super::reader::{self, Read, Row, ZoneValue};
 use super::sections;
 use super::spec::{
-    CacheSpec, CaseMode, CloudSpec, EndpointKind, EndpointSpec, EndpointState, GuardMode, KnownSpec, Missing, Policy,
-    RecordSpec, RouteSpec, ServerSpec, SetSpec, Spec, Unlisted, UpstreamSpec, ViewSpec, ZoneSpec,
+    CacheSpec, CaseMode, ClientDetail, CloudSpec, EndpointKind, EndpointSpec, EndpointState, GuardMode, KnownSpec,
+    LogSpec, Missing, Policy, QueryLevel, RecordSpec, RouteSpec, ServerSpec, SetSpec, Spec, Unlisted, UpstreamSpec,
+    ViewSpec, ZoneSpec,
 };
 use super::value::name::{DnsName, Owner, Pattern};
 use super::value::{Listener, Server};
@@ -23,6 +24,12 @@ impl Default for CacheSpec {
     fn default() -> Self {
         let mut row = reader::empty_row(&sections::CACHE);
         CacheSpec::from_row(&mut row, None)
+    }
+}
+
+impl Default for LogSpec {
+    fn default() -> Self {
+        LogSpec::from_row(&mut reader::empty_row(&sections::LOG))
     }
 }
 
@@ -57,6 +64,9 @@ fn read(source: &Arc<Source>, section: &'static sections::Section, findings: &mu
         if let Some(mut row) = file.rows("cache").pop() {
             let place = row.place.clone();
             spec.cache = CacheSpec::from_row(&mut row, Some(place));
+        }
+        if let Some(mut row) = file.rows("log").pop() {
+            spec.log = LogSpec::from_row(&mut row);
         }
     }
     let incomplete = &mut spec.incomplete;
@@ -132,6 +142,19 @@ impl CacheSpec {
             max_negative_ttl: value(negative),
             file: row.optional("file").map(|file: Spanned<String>| file.value),
             place,
+        }
+    }
+}
+
+impl LogSpec {
+    /// Out of its row; what is unsound has been reported.
+    fn from_row(row: &mut Row) -> Self {
+        let sample = row.setting("sample").map_or(1, |sample: Spanned<i64>| sample.value);
+        Self {
+            queries: row.setting("queries").map_or(QueryLevel::Off, |level| level.value),
+            sample: u32::try_from(sample).unwrap_or(1),
+            clients: row.setting("clients").map_or(ClientDetail::None, |detail| detail.value),
+            file: row.optional("file").map(|file: Spanned<String>| file.value),
         }
     }
 }
@@ -237,6 +260,8 @@ impl ViewSpec {
             reply_within: row.optional("reply-within"),
             keep_warm: row.optional("keep-warm").map(|list| list.value),
             missing: row.optional("missing").map(|words| words.value).unwrap_or_default(),
+            log_queries: row.optional("log-queries"),
+            log_clients: row.optional("log-clients"),
             faulty: row.faulty,
             path: row.path,
         })
@@ -390,6 +415,19 @@ from_read! {
     Word(word) => Missing = match word {
         "nxdomain" => Some(Self::NxDomain),
         "forward" => Some(Self::Forward),
+        _ => None,
+    };
+    Word(word) => QueryLevel = match word {
+        "off" => Some(Self::Off),
+        "decisions" => Some(Self::Decisions),
+        "sampled" => Some(Self::Sampled),
+        "all" => Some(Self::All),
+        _ => None,
+    };
+    Word(word) => ClientDetail = match word {
+        "whole" => Some(Self::Whole),
+        "cut" => Some(Self::Cut),
+        "none" => Some(Self::None),
         _ => None,
     };
     Word(word) => Unlisted = match word {

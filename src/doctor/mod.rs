@@ -114,7 +114,7 @@ pub fn examine(plan: SnapshotPlan, config: &Config, options: &Options) -> Result
     let means = if options.offline {
         Means::Offline(Box::new(Snapshot::build(plan)))
     } else {
-        Means::Asker(Asker::start(plan, CACHE)?)
+        Means::Asker(Box::new(Asker::start(plan, CACHE)?))
     };
     let snapshot = means.snapshot();
     let mut report = Report {
@@ -157,7 +157,7 @@ enum Means {
     /// By the data alone.
     Offline(Box<Snapshot>),
     /// With exchanges.
-    Asker(Asker),
+    Asker(Box<Asker>),
 }
 
 impl Means {

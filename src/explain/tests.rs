@@ -59,6 +59,8 @@ fn snapshot() -> Snapshot {
         reply_within: None,
         keep_warm: Vec::new(),
         overrides: Vec::new(),
+        log_queries: None,
+        log_clients: None,
     };
     Snapshot::build(SnapshotPlan { generation: 1, groups: vec![group], views: vec![view], ..SnapshotPlan::default() })
 }

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 
 use super::endpoints::EndpointModel;
 use super::zones::ZoneModel;
-use crate::config::spec::{EndpointKind, GuardMode, Missing, Spec, Unlisted, ViewSpec};
+use crate::config::spec::{ClientDetail, EndpointKind, GuardMode, Missing, QueryLevel, Spec, Unlisted, ViewSpec};
 use crate::config::{DnsName, Finding, Pattern, Place, Spanned, codes, suggest};
 use crate::zone::avd::Kind;
 
@@ -69,6 +69,8 @@ pub(super) struct FlatView<'s> {
     pub(super) keep_warm: Vec<DnsName>,
     /// `missing` by zone name.
     pub(super) missing: Vec<(Spanned<String>, Missing)>,
+    /// What is logged, where written.
+    pub(super) log: (Option<QueryLevel>, Option<ClientDetail>),
     /// Whether part of it or of what it extends could not be read or resolved.
     pub(super) faulty: bool,
 }
@@ -198,6 +200,7 @@ fn one<'s>(
         reply_within: None,
         keep_warm: Vec::new(),
         missing: Vec::new(),
+        log: (None, None),
         faulty: false,
     });
     flat.spec = spec;
@@ -209,6 +212,8 @@ fn one<'s>(
     flat.guard = spec.guard.as_ref().map(|own| own.value).or(flat.guard);
     flat.private_ranges = private_ranges.map(|own| own.iter().map(|net| net.value).collect()).or(flat.private_ranges);
     flat.reply_within = spec.reply_within.clone().or(flat.reply_within);
+    flat.log.0 = spec.log_queries.as_ref().map(|own| own.value).or(flat.log.0);
+    flat.log.1 = spec.log_clients.as_ref().map(|own| own.value).or(flat.log.1);
     for pattern in spec.must_be_private.iter().flatten() {
         if !flat.must_be_private.iter().any(|own| own.value == pattern.value) {
             flat.must_be_private.push(pattern.clone());

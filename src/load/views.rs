@@ -133,6 +133,8 @@ fn plan_of(tables: &Tables<'_>, view: &FlatView<'_>, upstream: usize) -> ViewPla
         reply_within: view.reply_within.as_ref().map(|own| own.value),
         keep_warm: view.keep_warm.iter().map(name_of).collect(),
         overrides: Vec::new(),
+        log_queries: view.log.0,
+        log_clients: view.log.1,
     }
 }
 

@@ -146,6 +146,18 @@ impl Origin {
         self.0 = self.0 & !7 | own.max(source as u32);
     }
 
+    /// Where the answer came from.
+    #[inline]
+    pub fn source(self) -> Source {
+        match self.0 & 7 {
+            0 => Source::Local,
+            1 => Source::Cache,
+            2 => Source::Upstream,
+            3 => Source::Stale,
+            _ => Source::Policy,
+        }
+    }
+
     /// The same with another source.
     #[inline]
     pub fn with(self, source: Source) -> Self {
@@ -288,6 +300,9 @@ mod tests {
         own.set_process(Process::Discovery);
         assert_eq!(own, origin(Process::Feed, Source::Stale));
         assert_eq!(own.with(Source::Local), origin(Process::Feed, Source::Local));
+        for source in [Source::Local, Source::Cache, Source::Upstream, Source::Stale, Source::Policy] {
+            assert_eq!(own.with(source).source(), source);
+        }
     }
 
     #[test]

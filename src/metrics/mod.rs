@@ -72,6 +72,10 @@ counters! {
     unsent,
     /// Panics in a query, answered with SERVFAIL.
     panics,
+    /// Queries missing in the query log since a ring was full,
+    query_log_full,
+    /// or since they could not be written.
+    query_log_unwritten,
     /// Connections accepted,
     tcp_accepted,
     /// closed again,

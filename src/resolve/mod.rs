@@ -77,6 +77,11 @@ impl Client {
         self.address
     }
 
+    /// The source port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// The address and port that it sent to.
     pub fn local(&self) -> SocketAddr {
         self.local

@@ -1,9 +1,11 @@
 //! What a serving core's events become: counters, and audit lines at a bounded rate.
 
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Instant;
 
-use crate::metrics::{Counters, NO_VIEW, Origin, Process, Source, ViewIndex};
-use crate::resolve::{Client, Event, Observer};
+use crate::metrics::{Carrier, Counters, NO_VIEW, Origin, Process, Source, ViewIndex};
+use crate::query_log::{Draft, Left};
+use crate::resolve::{Client, Event, Observer, Outcome, Raw, contained};
 use crate::view::{Blocked, Route, Snapshot, Verdict};
 use crate::wire::{Key, Moment, NameRef};
 use crate::zone::avd::Kind;
@@ -69,6 +71,18 @@ impl Seen {
         rare: Rare { withheld: 0, watched: 0, foreign: 0 },
     };
 
+    /// A reply that leaves, for the log.
+    pub fn left<'l>(
+        &self,
+        snapshot: &'l Snapshot,
+        client: &'l Client,
+        carrier: Carrier,
+        begun: Instant,
+        reply: &'l [u8],
+    ) -> Left<'l> {
+        Left { snapshot, client, carrier, view: self.view, source: self.origin.source(), begun, reply }
+    }
+
     /// The same with another source.
     pub(super) fn by(self, source: Source) -> Self {
         Self { origin: self.origin.with(source), ..self }
@@ -92,7 +106,8 @@ impl Seen {
 pub struct Audit<'a> {
     counters: &'a Counters,
     client: &'a Client,
-    snapshot: &'a Snapshot,
+    /// What it is over.
+    pub(super) snapshot: &'a Snapshot,
     now: Moment,
     /// What it showed so far.
     pub seen: Seen,
@@ -170,6 +185,19 @@ impl Observer for Audit<'_> {
 }
 
 impl Audit<'_> {
+    /// Answers a message by [`contained`], observed by this and, where the query is logged, by its draft.
+    #[inline]
+    pub fn answer<R: Raw>(&mut self, message: &[u8], raw: &R, out: &mut [u8], draft: Option<&mut Draft>) -> Outcome {
+        let (client, snapshot, now) = (self.client, self.snapshot, self.now);
+        match draft {
+            None => contained(message, client, snapshot, raw, now, out, self),
+            Some(draft) => {
+                let mut both = Both { audit: self, draft };
+                contained(message, client, snapshot, raw, now, out, &mut both)
+            }
+        }
+    }
+
     #[cold]
     fn blocked(&mut self, name: NameRef<'_>, why: Blocked) {
         self.seen.origin.came_from(Source::Policy);
@@ -211,6 +239,19 @@ impl Audit<'_> {
                 "an address that the view does not hold for a guarded name"
             );
         }
+    }
+}
+
+/// Counts and takes notes.
+struct Both<'b, 'a> {
+    audit: &'b mut Audit<'a>,
+    draft: &'b mut Draft,
+}
+
+impl Observer for Both<'_, '_> {
+    fn note(&mut self, event: Event<'_>) {
+        self.draft.note(&event, self.audit.snapshot);
+        self.audit.note(event);
     }
 }
 

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cache::{Cache, Limits};
 use crate::metrics::Board;
+use crate::query_log::{self, QueryLog};
 use crate::resolve::Waiting;
 use crate::resolve::general::{Clock, Shared, draw_mark};
 use crate::socket;
@@ -29,6 +30,9 @@ pub use audit::{Audit, Seen};
 pub use count::{Batch, follow, reply as count_reply};
 use tcp::TcpLimits;
 use udp::{Control, Worker};
+
+/// How long the query log may take to be written at the end.
+const LOG_PATIENCE: Duration = Duration::from_millis(500);
 
 /// What a server is started with beside its snapshot.
 #[derive(Debug, Clone)]
@@ -87,6 +91,7 @@ pub struct Server {
     next_listener: usize,
     runtime: Handle,
     tcp: Arc<TcpLimits>,
+    log: Arc<QueryLog>,
     /// Snapshots that a worker may still hold.
     old: Vec<Arc<Snapshot>>,
 }
@@ -119,6 +124,7 @@ impl Server {
             mark: draw_mark(),
         });
         let board = Arc::new(Board::default());
+        let log = Arc::new(QueryLog::new(&board));
         let mut server = Self {
             shared: Arc::clone(&shared),
             board: Arc::clone(&board),
@@ -126,12 +132,14 @@ impl Server {
             listeners: BTreeMap::new(),
             next_listener: 0,
             runtime,
-            tcp: Arc::new(TcpLimits::new(descriptors, &board)),
+            tcp: Arc::new(TcpLimits::new(descriptors, &board, &log)),
+            log: Arc::clone(&log),
             old: Vec::new(),
         };
         let bound = server.bind(&settings.listen, count)?;
         for (index, part) in parts.into_iter().enumerate() {
-            let handle = Worker::start(index, part, &shared, &board, &servers, &streams).map_err(Error::Worker)?;
+            let handle =
+                Worker::start(index, part, &shared, (&board, &log), &servers, &streams).map_err(Error::Worker)?;
             server.workers.push(handle);
         }
         server.add(bound);
@@ -151,6 +159,18 @@ impl Server {
     /// The counters of all its threads.
     pub fn board(&self) -> &Arc<Board> {
         &self.board
+    }
+
+    /// The query log. It is off until [`Server::set_log`] turns it on.
+    pub fn log(&self) -> &Arc<QueryLog> {
+        &self.log
+    }
+
+    /// Logs queries by these settings, and by those of the views that are served.
+    pub fn set_log(&self, settings: &query_log::Settings) {
+        if let Err(error) = self.log.apply(settings, &self.shared.snapshot.load()) {
+            tracing::warn!(%error, "queries are not logged: no thread can be had");
+        }
     }
 
     /// Serves by another snapshot and on other listeners. New listeners are bound first, so that an error changes
@@ -215,7 +235,11 @@ impl Server {
         // Only now: the workers' exchanges bring what streams wait for.
         self.tell(|| Control::End);
         let threads: Vec<JoinHandle<()>> = self.workers.iter_mut().filter_map(|worker| worker.thread.take()).collect();
-        let joining = tokio::task::spawn_blocking(move || threads.into_iter().for_each(|thread| drop(thread.join())));
+        let log = Arc::clone(&self.log);
+        let joining = tokio::task::spawn_blocking(move || {
+            threads.into_iter().for_each(|thread| drop(thread.join()));
+            log.stop(LOG_PATIENCE);
+        });
         let _ = joining.await;
     }
 

@@ -8,21 +8,22 @@ use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::audit::{Audit, Seen};
 use super::count;
 use crate::metrics::{Board, Carrier, Counters, Source, Tally};
+use crate::query_log::{Draft, Left, QueryLog, Tap};
 use crate::resolve::general::{Observe, Shared};
-use crate::resolve::{Client, Event, MAX_OCTETS, Observer, Outcome, Transport, contained, is_owed_a_reply, servfail};
+use crate::resolve::{Client, Event, MAX_OCTETS, Observer, Outcome, Transport, is_owed_a_reply, servfail};
 use crate::view::Snapshot;
 use crate::wire::{Ede, HEADER_OCTETS, Moment};
 
@@ -55,6 +56,7 @@ pub(super) struct TcpLimits {
     /// Written by several threads at once.
     counters: Arc<Counters>,
     tally: Mutex<Tally>,
+    log: Mutex<Tap>,
 }
 
 #[derive(Default)]
@@ -72,9 +74,10 @@ struct Open {
 }
 
 impl TcpLimits {
-    /// Bounds for a process that may have so many descriptors; what is counted goes to `board`.
-    pub(super) fn new(descriptors: u64, board: &Arc<Board>) -> Self {
+    /// Bounds for a process that may have so many descriptors; what is counted goes to `board`, what is logged to `log`.
+    pub(super) fn new(descriptors: u64, board: &Arc<Board>, log: &QueryLog) -> Self {
         let (counters, tally) = board.streams();
+        let log = Mutex::new(log.tap(&counters));
         let spare = usize::try_from(descriptors.saturating_sub(SPARE_DESCRIPTORS)).unwrap_or(usize::MAX);
         Self {
             most: spare.clamp(16, MAX_CONNECTIONS),
@@ -83,7 +86,18 @@ impl TcpLimits {
             stopping: CancellationToken::new(),
             counters,
             tally: Mutex::new(tally),
+            log,
         }
+    }
+
+    /// Room for the notes of a query, where queries are logged.
+    fn draft(&self) -> Option<Box<Draft>> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).is_on().then(Box::default)
+    }
+
+    /// Logs a reply.
+    fn log(&self, draft: &Draft, left: &Left<'_>) {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).leaves_with(draft, left);
     }
 
     /// Counts a reply and how long its query took.
@@ -222,7 +236,7 @@ async fn serve(
             () = place.end.cancelled(), if connection.waiting == 0 => return Ok(()),
             () = place.limits.stopping.cancelled(), if !ending => ending = true,
             () = listener.cancelled(), if !ending => ending = true,
-            () = sleep_until(wakes), if connection.waiting == 0 => return Ok(()),
+            () = sleep_until(wakes.into()), if connection.waiting == 0 => return Ok(()),
             read = stream.read_buf(&mut connection.input), if !ending => {
                 if read? == 0 {
                     // The client has said all; what it asked is still answered (RFC 7766 §6.2.4).
@@ -287,8 +301,9 @@ impl Connection<'_> {
         let own = Counters::default();
         let now = shared.clock.now();
         let snapshot = shared.snapshot.load();
+        let mut draft = self.limits.draft();
         let mut audit = Audit::new(&own, &client, &snapshot, now, 0);
-        let outcome = contained(&message, &client, &snapshot, &shared.cache, now, &mut self.reply, &mut audit);
+        let outcome = audit.answer(&message, &shared.cache, &mut self.reply, draft.as_deref_mut());
         let (seen, verdicts) = (audit.seen, audit.verdicts);
         let (length, seen) = match outcome {
             Outcome::Reply(length) => (length, seen),
@@ -301,14 +316,18 @@ impl Connection<'_> {
             Outcome::Need(..) => {
                 self.waiting += 1;
                 let (shared, limits, replies) = (Arc::clone(shared), Arc::clone(self.limits), replies.clone());
-                let later =
-                    LaterPasses { counters: own, known: AtomicU16::new(verdicts), seen: Mutex::new((seen, true)) };
+                let later = LaterPasses {
+                    counters: own,
+                    known: AtomicU16::new(verdicts),
+                    seen: Mutex::new((seen, true)),
+                    draft: Mutex::new(draft),
+                };
                 self.limits.tasks.spawn(async move {
                     let mut out = vec![0; MAX_OCTETS];
                     let length = shared.answer(&message, &client, &mut out, &later).await;
                     shared.waiting.give(client.address());
                     let reply = out.get(..length).unwrap_or(&[]);
-                    later.end((&limits, &shared, &client), &message, reply, begun.elapsed());
+                    later.end((&limits, &shared, &client), &message, reply, begun);
                     let mut framed = Vec::new();
                     frame(&mut framed, reply);
                     // A client that left does not mind.
@@ -321,6 +340,9 @@ impl Connection<'_> {
         let reply = self.reply.get(..length).unwrap_or(&[]);
         if length > 0 {
             self.limits.count(&snapshot, &seen, &message, reply, begun.elapsed());
+            if let Some(draft) = draft {
+                self.limits.log(&draft, &seen.left(&snapshot, &client, Carrier::Tcp, begun, reply));
+            }
         }
         frame(&mut self.output, reply);
     }
@@ -334,6 +356,8 @@ struct LaterPasses {
     known: AtomicU16,
     /// What the last pass showed, and whether it lacked an answer still.
     seen: Mutex<(Seen, bool)>,
+    /// The last pass's notes, where queries are logged.
+    draft: Mutex<Option<Box<Draft>>>,
 }
 
 impl LaterPasses {
@@ -343,7 +367,7 @@ impl LaterPasses {
         (limits, shared, client): (&TcpLimits, &Shared, &Client),
         message: &[u8],
         reply: &[u8],
-        took: Duration,
+        begun: Instant,
     ) {
         let (seen, lacks) = self.seen.into_inner().unwrap_or_else(PoisonError::into_inner);
         // The last pass may have been over an older snapshot.
@@ -352,7 +376,10 @@ impl LaterPasses {
         if !reply.is_empty() {
             // What came to its deadline is the upstream's.
             let seen = if lacks { seen.by(Source::Upstream) } else { seen };
-            limits.count(&snapshot, &seen, message, reply, took);
+            limits.count(&snapshot, &seen, message, reply, begun.elapsed());
+            if let Some(draft) = self.draft.into_inner().unwrap_or_else(PoisonError::into_inner) {
+                limits.log(&draft, &seen.left(&snapshot, client, Carrier::Tcp, begun, reply));
+            }
             if lacks {
                 self.counters.late.increment();
             }
@@ -365,19 +392,26 @@ impl LaterPasses {
 struct LaterPass<'s> {
     audit: Audit<'s>,
     lacks: bool,
+    /// Its own notes over those of the pass before it.
+    draft: Option<Box<Draft>>,
     passes: &'s LaterPasses,
 }
 
 impl Observe for LaterPasses {
     fn observer<'s>(&'s self, client: &'s Client, snapshot: &'s Snapshot, now: Moment) -> Box<dyn Observer + 's> {
         let audit = Audit::new(&self.counters, client, snapshot, now, self.known.load(Relaxed));
-        Box::new(LaterPass { audit, lacks: false, passes: self })
+        let mut draft = self.draft.lock().unwrap_or_else(PoisonError::into_inner).take();
+        draft.as_deref_mut().into_iter().for_each(Draft::clear);
+        Box::new(LaterPass { audit, lacks: false, draft, passes: self })
     }
 }
 
 impl Observer for LaterPass<'_> {
     fn note(&mut self, event: Event<'_>) {
         self.lacks |= matches!(event, Event::Need(..));
+        if let Some(draft) = &mut self.draft {
+            draft.note(&event, self.audit.snapshot);
+        }
         self.audit.note(event);
         self.passes.known.fetch_max(self.audit.verdicts, Relaxed);
     }
@@ -385,6 +419,7 @@ impl Observer for LaterPass<'_> {
 
 impl Drop for LaterPass<'_> {
     fn drop(&mut self) {
+        *self.passes.draft.lock().unwrap_or_else(PoisonError::into_inner) = self.draft.take();
         let mut seen = self.passes.seen.lock().unwrap_or_else(PoisonError::into_inner);
         *seen = (self.audit.seen.after(&seen.0), self.lacks);
     }

@@ -20,6 +20,7 @@ use super::count::{self, Batch};
 use super::held::{Arrival, HeldQueries};
 use crate::cache::Entry;
 use crate::metrics::{Board, Carrier, Counters, SocketFigures, Source, Tally};
+use crate::query_log::{Notes, QueryLog, Tap};
 use crate::resolve::general::Shared;
 use crate::resolve::{Client, Discard, Outcome, Overdue, Scratch, Transport, contained, servfail};
 use crate::socket::{self, BATCH, Inbox, Outbox, Peer};
@@ -111,6 +112,7 @@ pub(super) struct Worker {
     counters: Arc<Counters>,
     board: Arc<Board>,
     tally: Tally,
+    log: Tap,
     /// When the batch at work was received, and what has left of it.
     begun: Instant,
     batch: Batch,
@@ -136,11 +138,12 @@ impl Worker {
         index: usize,
         part: Part,
         shared: &Arc<Shared>,
-        board: &Arc<Board>,
+        (board, log): (&Arc<Board>, &QueryLog),
         servers: &Arc<Servers>,
         streams: &Arc<Streams>,
     ) -> io::Result<WorkerHandle> {
         let (counters, tally) = board.event_loop();
+        let log = log.tap(&counters);
         let seen = Arc::new(AtomicU64::new(0));
         let control = Arc::clone(&part.control);
         let exchanges =
@@ -161,6 +164,7 @@ impl Worker {
             counters,
             board: Arc::clone(board),
             tally,
+            log,
             begun: Instant::now(),
             batch: Batch::default(),
             notes: Vec::new(),
@@ -350,11 +354,14 @@ impl Worker {
         let client = Client::new(source, local, Transport::Udp);
         let out = listener.outbox.buffer();
         let mut audit = Audit::new(&self.counters, &client, snapshot, now, 0);
-        let outcome = contained(received.octets, &client, snapshot, &self.shared.cache, now, out, &mut audit);
+        let outcome = audit.answer(received.octets, &self.shared.cache, out, self.log.draft());
         let (refresh, verdicts, seen) = (audit.refresh.take(), audit.verdicts, audit.seen);
         let mut leaves = |listener: &mut Listener, seen: &Seen, length: usize| {
             let reply = listener.outbox.buffer().get(..length).unwrap_or(&[]);
             self.batch.push(count::reply(&mut self.tally, Carrier::Udp, seen, received.octets, reply));
+            if self.log.is_drafted() {
+                self.log.leaves(&seen.left(snapshot, &client, Carrier::Udp, self.begun, reply));
+            }
             listener.outbox.push(length, received.peer, received.local, listener.local.is_ipv6());
         };
         match outcome {
@@ -528,7 +535,7 @@ impl Worker {
         let raw = Scratch { cache: &self.shared.cache, fetched: &held.fetched };
         let out = listener.outbox.buffer();
         let mut audit = Audit::new(&self.counters, &held.client, snapshot, now, held.verdicts);
-        let outcome = contained(&held.message, &held.client, snapshot, &raw, now, out, &mut audit);
+        let outcome = audit.answer(&held.message, &raw, out, self.log.draft());
         let seen = audit.seen;
         held.verdicts = held.verdicts.max(audit.verdicts);
         let seen = match self.notes.get_mut(ticket.slot as usize) {
@@ -546,7 +553,7 @@ impl Worker {
             }
             Outcome::Need(..) => servfail(&held.message, Transport::Udp, FULL, listener.outbox.buffer()),
         };
-        self.reply(ticket, index, length, &seen);
+        self.reply(snapshot, ticket, index, length, &seen);
     }
 
     /// The deadlines of held queries, and their earlier wakings for something stale.
@@ -565,29 +572,34 @@ impl Worker {
             let out = self.listeners[index].outbox.buffer();
             if late {
                 self.counters.late.increment();
+                if let Some(draft) = self.log.draft() {
+                    // Once more for the log: what it waits for.
+                    let raw = Scratch { cache: &self.shared.cache, fetched: &held.fetched };
+                    contained(&held.message, &held.client, snapshot, &raw, now, out, &mut Notes { draft, snapshot });
+                }
                 let length = servfail(&held.message, Transport::Udp, Ede::NO_REACHABLE_AUTHORITY, out);
                 let seen = self.notes.get(ticket.slot as usize).map_or(Seen::NOTHING, |note| note.seen);
                 let seen = seen.in_view_of(snapshot, &held.client).by(Source::Upstream);
-                self.reply(ticket, index, length, &seen);
+                self.reply(snapshot, ticket, index, length, &seen);
                 continue;
             }
             let scratch = Scratch { cache: &self.shared.cache, fetched: &held.fetched };
             let raw = Overdue { scratch, failure: &self.silent };
             let mut audit = Audit::new(&self.counters, &held.client, snapshot, now, held.verdicts);
-            let outcome = contained(&held.message, &held.client, snapshot, &raw, now, out, &mut audit);
+            let outcome = audit.answer(&held.message, &raw, out, self.log.draft());
             let earlier = self.notes.get(ticket.slot as usize).map_or(Seen::NOTHING, |note| note.seen);
             let seen = audit.seen.after(&earlier);
             // A failure is no reason to give up before the deadline.
             if let Outcome::Reply(length) = outcome
                 && Header::read(out).is_ok_and(|header| header.rcode() != rcode::SERVFAIL)
             {
-                self.reply(ticket, index, length, &seen);
+                self.reply(snapshot, ticket, index, length, &seen);
             }
         }
     }
 
     /// Sends what is in the outbox's buffer to a held query's client and lets the query go.
-    fn reply(&mut self, ticket: Ticket, index: usize, length: usize, seen: &Seen) {
+    fn reply(&mut self, snapshot: &Snapshot, ticket: Ticket, index: usize, length: usize, seen: &Seen) {
         if let (Some(held), Some(listener)) = (self.held.get_mut(ticket), self.listeners.get_mut(index))
             && length > 0
         {
@@ -596,6 +608,9 @@ impl Worker {
             let labels = count::reply(&mut self.tally, Carrier::Udp, seen, &held.message, octets);
             if let Some(note) = self.notes.get(ticket.slot as usize) {
                 self.tally.took(labels, note.begun.elapsed(), 1);
+                if self.log.is_drafted() {
+                    self.log.leaves(&seen.left(snapshot, &held.client, Carrier::Udp, note.begun, octets));
+                }
             }
             listener.outbox.push(length, peer, local, listener.local.is_ipv6());
         }

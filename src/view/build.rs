@@ -61,6 +61,8 @@ fn view_of(plan: ViewPlan, routes: &[Route]) -> View {
         reply_within: plan.reply_within,
         keep_warm: plan.keep_warm,
         overrides: plan.overrides,
+        log_queries: plan.log_queries,
+        log_clients: plan.log_clients,
         default_route: route(plan.upstream),
         reverse: plan.reverse.map(route),
         forwards,

@@ -8,6 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::overrides::Override;
+use crate::config::{ClientDetail, QueryLevel};
 use crate::upstream::Group;
 use crate::wire::Name;
 use crate::zone::avd::{Clouds, Kind};
@@ -116,4 +117,8 @@ pub struct ViewPlan {
     pub keep_warm: Vec<Name>,
     /// Overrides that hold here; the endpoints are as they say already.
     pub overrides: Vec<Override>,
+    /// Which of its queries are logged; none: as all.
+    pub log_queries: Option<QueryLevel>,
+    /// How much of its clients' addresses is logged; none: as of all.
+    pub log_clients: Option<ClientDetail>,
 }

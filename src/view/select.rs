@@ -163,6 +163,8 @@ mod tests {
             reply_within: None,
             keep_warm: Vec::new(),
             overrides: Vec::new(),
+            log_queries: None,
+            log_clients: None,
         }
     }
 

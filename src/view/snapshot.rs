@@ -11,6 +11,7 @@ use super::index::Union;
 use super::overrides::Override;
 use super::plan::{GuardMode, ListenerMatch, Pattern, Unlisted};
 use super::select::{Selected, Selector};
+use crate::config::{ClientDetail, QueryLevel};
 use crate::upstream::Group;
 use crate::wire::{Name, NameRef, RouteId, Template, WireName};
 use crate::zone::avd::{Clouds, Kind};
@@ -115,6 +116,10 @@ pub struct View {
     pub keep_warm: Vec<Name>,
     /// Overrides that hold here.
     pub overrides: Vec<Override>,
+    /// Which of its queries are logged; none: as all.
+    pub log_queries: Option<QueryLevel>,
+    /// How much of its clients' addresses is logged; none: as of all.
+    pub log_clients: Option<ClientDetail>,
     /// The default route.
     pub default_route: Route,
     /// Its endpoints.

@@ -11,7 +11,7 @@ const FLOORS: [&[&str]; 8] = [
     &["zone", "cache", "azure", "stub", "upstream"],
     &["view"],
     &["load", "resolve"],
-    &["explain", "import"],
+    &["explain", "import", "query_log"],
     &["server"],
     &["admin"],
     &["reload", "run", "asker", "cli", "main", "lib", "demo", "doctor"],

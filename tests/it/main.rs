@@ -49,6 +49,7 @@ mod policy;
 mod probes;
 mod pure;
 mod query;
+mod query_log;
 mod quirks;
 mod reload;
 mod replay;

@@ -4,22 +4,16 @@
 //! keys of the query log, of audit lines, of Azure Firewall's and Azure DNS's tables, flat, dotted or nested, whatever
 //! their case. Lines without a client and a name are counted and left out.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
-use anyhow::Context;
 use hashbrown::HashMap;
 use serde::Serialize;
-use serde_json::Value;
 
+use super::super::log_lines::{Fields, each_line};
 use super::Side;
 use crate::explain::{Explained, Question, listener, offline};
 use crate::wire::{Name, RecordType, WireName, rtype};
-
-/// The longest line that is read, in octets.
-const LONGEST_LINE: u64 = 1 << 20;
 
 /// Keys of the client's address, in lower case.
 const CLIENT: [&str; 6] = ["source.ip", "client", "client.ip", "client.address", "sourceip", "sourceipaddress"];
@@ -29,6 +23,9 @@ const NAME: [&str; 4] = ["dns.question.name", "name", "queryname", "qname"];
 const TYPE: [&str; 4] = ["dns.question.type", "type", "querytype", "qtype"];
 /// Keys of the address that was asked.
 const LOCAL: [&str; 3] = ["destination.ip", "server.ip", "local"];
+
+/// Its port.
+const PORT: [&str; 2] = ["destination.port", "server.port"];
 
 /// What came of a log.
 #[derive(Debug, Serialize)]
@@ -70,25 +67,12 @@ type Key = (Option<usize>, Option<usize>, Name, u16);
 
 /// Answers every question of a log by both sides.
 pub(super) fn replay(log: &Path, old: &Side, new: &Side) -> anyhow::Result<Replayed> {
-    let file = File::open(log).with_context(|| format!("cannot read {}", log.display()))?;
-    let mut lines = BufReader::new(file);
     let mut asked: HashMap<Key, (u64, Asked)> = HashMap::new();
     let mut replayed = Replayed { questions: 0, skipped: 0, distinct: 0, differences: Vec::new() };
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        // What is left of a longer line counts as lines of its own.
-        let mut bounded = (&mut lines).take(LONGEST_LINE);
-        let length = bounded.read_until(b'\n', &mut line).context("cannot read the log")?;
-        if length == 0 {
-            break;
-        }
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        let Some(question) = Asked::read(&line) else {
+    each_line(log, |fields| {
+        let Some(question) = fields.and_then(|fields| Asked::read(&fields)) else {
             replayed.skipped += 1;
-            continue;
+            return;
         };
         replayed.questions += 1;
         let view = |side: &Side| {
@@ -97,7 +81,7 @@ pub(super) fn replay(log: &Path, old: &Side, new: &Side) -> anyhow::Result<Repla
         };
         let key = (view(old), view(new), question.name.into(), question.qtype);
         asked.entry(key).or_insert((0, question)).0 += 1;
-    }
+    })?;
     replayed.distinct = asked.len();
     replayed.differences = asked.into_values().filter_map(|(count, own)| own.difference(count, old, new)).collect();
     let differences = &mut replayed.differences;
@@ -110,16 +94,14 @@ pub(super) fn replay(log: &Path, old: &Side, new: &Side) -> anyhow::Result<Repla
 struct Asked {
     client: IpAddr,
     local: Option<IpAddr>,
+    port: Option<u16>,
     name: WireName,
     qtype: u16,
 }
 
 impl Asked {
     /// A line's question; none where it has none.
-    fn read(line: &[u8]) -> Option<Self> {
-        let line: Value = serde_json::from_slice(line).ok()?;
-        let mut fields = HashMap::new();
-        flatten(&line, "", &mut fields);
+    fn read(fields: &Fields) -> Option<Self> {
         let text = |keys: &[&str]| keys.iter().find_map(|key| fields.get(*key)).map(|text| text.trim());
         let address = |text: &str| text.parse::<IpAddr>().ok().map(|address| address.to_canonical());
         let qtype = text(&TYPE).map_or(Some(rtype::A), |text| {
@@ -128,15 +110,18 @@ impl Asked {
         Some(Self {
             client: text(&CLIENT).and_then(address)?,
             local: text(&LOCAL).and_then(address),
+            port: text(&PORT).and_then(|text| text.parse().ok()),
             name: WireName::from_presentation(text(&NAME)?).ok()?,
             qtype: qtype?,
         })
     }
 
-    /// The address that was asked: the log's, or the side's first listener.
+    /// The address that was asked: the log's, or the side's first listener. A port that the side does not listen on is
+    /// that of another server.
     fn local(&self, side: &Side) -> SocketAddr {
         let first = listener(&side.config.listen, self.client);
-        self.local.map_or(first, |address| SocketAddr::new(address, first.port()))
+        let port = self.port.filter(|port| side.config.listen.iter().any(|listen| listen.port() == *port));
+        self.local.map_or(first, |address| SocketAddr::new(address, port.unwrap_or(first.port())))
     }
 
     fn difference(&self, count: u64, old: &Side, new: &Side) -> Option<Difference> {
@@ -187,36 +172,21 @@ fn text(explained: &Explained) -> String {
     if parts.is_empty() { "no reply".to_owned() } else { parts.join(" ") }
 }
 
-/// Every text and number of an object by its dotted key in lower case. What stands in `fields`, as in our own log
-/// lines, counts as standing outside.
-fn flatten(value: &Value, path: &str, fields: &mut HashMap<String, String>) {
-    match value {
-        Value::Object(object) => {
-            for (key, value) in object {
-                let key = key.to_ascii_lowercase();
-                let path = match (path, &*key) {
-                    ("", "fields") => String::new(),
-                    ("", _) => key,
-                    (path, _) => format!("{path}.{key}"),
-                };
-                flatten(value, &path, fields);
-            }
-        }
-        Value::String(text) => drop(fields.insert(path.to_owned(), text.clone())),
-        Value::Number(number) => drop(fields.insert(path.to_owned(), number.to_string())),
-        _ => {}
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::super::log_lines::fields;
     use super::*;
+
+    fn read(line: &str) -> Option<Asked> {
+        Asked::read(&fields(line.as_bytes())?)
+    }
 
     #[test]
     fn a_question_is_found_under_the_keys_of_several_logs() {
         let wanted = Asked {
             client: "10.1.0.4".parse().unwrap(),
             local: None,
+            port: None,
             name: WireName::from_presentation("rdweb.wvd.microsoft.com").unwrap(),
             qtype: rtype::AAAA,
         };
@@ -226,12 +196,12 @@ mod tests {
             r#"{"timestamp":"t","fields":{"action":"foreign","client":"10.1.0.4","name":"rdweb.wvd.microsoft.com","type":28}}"#,
             r#"{"SourceIp":"10.1.0.4","SourcePort":5,"QueryName":"rdweb.wvd.microsoft.com.","QueryType":"AAAA"}"#,
         ] {
-            assert_eq!(Asked::read(line.as_bytes()).as_ref(), Some(&wanted), "{line}");
+            assert_eq!(read(line).as_ref(), Some(&wanted), "{line}");
         }
-        let bare = Asked::read(br#"{"client":"10.1.0.4","name":"a.example"}"#).unwrap();
+        let bare = read(r#"{"client":"10.1.0.4","name":"a.example"}"#).unwrap();
         assert_eq!(bare.qtype, rtype::A);
         for line in ["", "[]", "no JSON", r#"{"client":"10.1.0.4"}"#, r#"{"client":"x","name":"a"}"#] {
-            assert_eq!(Asked::read(line.as_bytes()), None, "{line}");
+            assert_eq!(read(line), None, "{line}");
         }
     }
 }

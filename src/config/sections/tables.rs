@@ -29,13 +29,17 @@ pub static KINDS: &[&str] = &[
 ];
 /// The kinds that a view's `private` may list.
 pub static PROCESS_KINDS: &[&str] = &["global", "workspace", "host-pool", "feed", "connection"];
+/// Which queries are logged.
+pub static QUERY_LEVELS: &[&str] = &["off", "decisions", "sampled", "all"];
+/// How much of a client's address is logged.
+pub static CLIENT_DETAILS: &[&str] = &["whole", "cut", "none"];
 /// What a zone does with a name that it lacks.
 pub static MISSING: &[&str] = &["nxdomain", "forward"];
 /// The default of `private-ranges`.
 pub const PRIVATE_RANGES: &str =
     r#"["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7"]"#;
 /// Keys that only the main file may have.
-pub static MAIN_FILE_ONLY: &[&str] = &["include", "watch", "server", "cache"];
+pub static MAIN_FILE_ONLY: &[&str] = &["include", "watch", "server", "cache", "log"];
 
 /// A row; `example` may be left out.
 macro_rules! key {
@@ -63,6 +67,8 @@ pub static FILE: Section = Section {
         key!("server", Kind::Table(&SERVER), Required, "The listeners."),
         key!("cache", Kind::Table(&CACHE), Words("each key's default"),
             "The cache of upstream answers."),
+        key!("log", Kind::Table(&LOG), Words("each key's default"),
+            "The query log."),
         key!("upstream", Kind::Tables(&UPSTREAM), Words("none"),
             "Groups of servers that are asked."),
         key!("endpoint", Kind::Tables(&ENDPOINT), Words("none"),
@@ -152,6 +158,26 @@ pub static CACHE: Section = Section {
         key!("file", Kind::Text, Words("none"), "\"/var/lib/hubdns/cache.bin\"",
             "A file that the answers are saved in at the end and read from at the next start; a path, relative to \
              this file. What was cut or changed is left out."),
+    ],
+};
+
+/// `[log]`.
+pub static LOG: Section = Section {
+    name: "log",
+    title: "[log]",
+    doc: "The query log: one JSON object a line, in fields of the Elastic Common Schema (docs/query-log.md). A writer \
+          that cannot keep up loses lines, counted; answers never wait for it.",
+    keys: &[
+        key!("queries", Kind::Choice(QUERY_LEVELS), Value("\"off\""),
+            "Which queries are written: `off`, `decisions` (what hubdns decided itself: owned, blocked, withheld, \
+             refused, foreign, malformed), `sampled` (one in `sample`) or `all`. A view's `log-queries` goes first."),
+        key!("sample", Kind::Integer(1, 1_000_000), Value("100"),
+            "Of how many queries one is written where they are `sampled`."),
+        key!("clients", Kind::Choice(CLIENT_DETAILS), Value("\"whole\""),
+            "How much of a client's address is written: `whole`, `cut` (to /24 and /56, without the port) or `none`. A \
+             view's `log-clients` goes first."),
+        key!("file", Kind::Text, Words("standard output"), "\"/var/log/hubdns/queries.jsonl\"",
+            "The file or FIFO that lines are appended to; a path, relative to this file. SIGHUP opens it anew."),
     ],
 };
 
@@ -347,11 +373,15 @@ pub static VIEW: Section = Section {
             "Names that are asked again before they expire."),
         key!("missing", Kind::Choices(MISSING), Value("{}"), "{ blob = \"nxdomain\" }",
             "`missing` of zones by name, in this view."),
+        key!("log-queries", Kind::Choice(QUERY_LEVELS), Words("`queries` of [log]"), "\"all\"",
+            "Which queries of this view are written to the query log."),
+        key!("log-clients", Kind::Choice(CLIENT_DETAILS), Words("`clients` of [log]"), "\"cut\"",
+            "How much of this view's clients' addresses is written to it."),
     ],
 };
 
 /// All sections that are written as tables, in the order of the documentation.
 pub static TABLES: &[&Section] = &[
-    &FILE, &SERVER, &CACHE, &UPSTREAM, &ENDPOINT, &ENDPOINTS, &ZONE, &ZONES, &KNOWN, &CLOUD,
+    &FILE, &SERVER, &CACHE, &LOG, &UPSTREAM, &ENDPOINT, &ENDPOINTS, &ZONE, &ZONES, &KNOWN, &CLOUD,
     &VIEW, &FORWARD,
 ];

@@ -83,6 +83,12 @@ fn values(snapshot: &Snapshot, view: &View) -> Values {
     if let Some(within) = view.reply_within {
         put("reply-within", format!("{within:?}"));
     }
+    if let Some(level) = view.log_queries {
+        put("log-queries", level.word().to_owned());
+    }
+    if let Some(detail) = view.log_clients {
+        put("log-clients", detail.word().to_owned());
+    }
     for (zone, missing) in &view.zones {
         let missing = if *missing == Missing::NxDomain { "nxdomain" } else { "forward" };
         put(&format!("missing {}", zone.apex()), missing.to_owned());

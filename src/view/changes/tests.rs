@@ -47,6 +47,8 @@ fn view(own: &str, networks: &[&str], endpoints: &[&Arc<Endpoint>], zones: &[&Ar
         reply_within: None,
         keep_warm: Vec::new(),
         overrides: Vec::new(),
+        log_queries: None,
+        log_clients: None,
     }
 }
 
