@@ -11,7 +11,7 @@ use crate::admin::{self, Orders, Status, Trigger};
 use crate::cache::{Limits, LoadError};
 use crate::config::Config;
 use crate::query_log;
-use crate::reload::{Prepared, Refused, Reloader, addresses, log_findings, prepare};
+use crate::reload::{Changed, Loaded, Prepared, Refused, Reloader, addresses, log_findings, prepare};
 use crate::resolve::general::Shared;
 use crate::server::{self, Server, Settings};
 use crate::wire::Ttl;
@@ -67,7 +67,7 @@ pub fn runtime() -> std::io::Result<Runtime> {
 /// When it cannot start, or a part of it fails.
 pub fn serve(path: &Path) -> Result<(), Error> {
     let path = path.to_path_buf();
-    let Prepared { config, snapshot, plan, findings, revision } = prepare(&path, 1)?;
+    let Prepared { config, snapshot, plan, findings, revision, sources } = prepare(&path, 1)?;
     log_findings(&findings);
     let runtime = runtime()?;
     // Before anything listens: a signal that comes as soon as the server answers must not end the process.
@@ -83,7 +83,6 @@ pub fn serve(path: &Path) -> Result<(), Error> {
     for address in server.local_addresses() {
         tracing::info!(%address, "listening over UDP and TCP");
     }
-    warn_of_what_is_missing(&config);
     let cache_file = cache_file(&path, &config);
     if let Some(file) = &cache_file {
         let (shared, file) = (Arc::clone(server.shared()), file.clone());
@@ -92,10 +91,11 @@ pub fn serve(path: &Path) -> Result<(), Error> {
     }
     let shared = Arc::clone(server.shared());
     admin::step_general_path(runtime.handle(), Arc::clone(&status));
-    let reloader = Reloader::new(path, server, (http, status), (config, plan), (revision.clone(), &findings));
+    let first = Loaded { plan, revision: revision.clone(), sources };
+    let (reloader, changed) = Reloader::new(path, server, (http, status), (config, first, &findings));
     // Only now: whoever reads it finds /readyz and the metrics whole.
     tracing::info!(version = env!("CARGO_PKG_VERSION"), generation = 1, revision, "ready");
-    let ended = runtime.block_on(until_stopped(reloader, signals, orders));
+    let ended = runtime.block_on(until_stopped(reloader, signals, orders, changed));
     if let Some(file) = cache_file.filter(|_| ended.is_ok()) {
         save_cache(&shared, &file);
     }
@@ -125,13 +125,6 @@ fn save_cache(shared: &Shared, file: &Path) {
     }
 }
 
-/// The keys that are read and not yet served.
-fn warn_of_what_is_missing(config: &Config) {
-    if config.watch {
-        tracing::warn!("`watch` is checked but not served by this version; SIGHUP reloads");
-    }
-}
-
 /// The signals that are waited for.
 struct Signals {
     hang_up: Signal,
@@ -149,7 +142,12 @@ impl Signals {
     }
 }
 
-async fn until_stopped(mut reloader: Reloader, signals: Signals, mut orders: Orders) -> Result<(), Error> {
+async fn until_stopped(
+    mut reloader: Reloader,
+    signals: Signals,
+    mut orders: Orders,
+    mut changed: Changed,
+) -> Result<(), Error> {
     let Signals { mut hang_up, mut terminate, mut interrupt } = signals;
     let mut second = tokio::time::interval(Duration::from_secs(1));
     let name = loop {
@@ -157,6 +155,7 @@ async fn until_stopped(mut reloader: Reloader, signals: Signals, mut orders: Ord
             _ = hang_up.recv() => {
                 tokio::task::block_in_place(|| reloader.reload(Trigger::Signal));
             }
+            Some(()) = changed.recv() => tokio::task::block_in_place(|| reloader.files_changed()),
             Some(order) = orders.recv() => tokio::task::block_in_place(|| reloader.carry_out(order)),
             _ = terminate.recv() => break "SIGTERM",
             _ = interrupt.recv() => break "SIGINT",

@@ -55,19 +55,22 @@ pub enum Trigger {
     Signal,
     /// The admin API.
     Api,
+    /// A file that has changed, with `watch`.
+    Watch,
     /// The admin API, back to the revision before.
     Rollback,
 }
 
 impl Trigger {
     /// All of them.
-    pub const ALL: [Self; 3] = [Self::Signal, Self::Api, Self::Rollback];
+    pub const ALL: [Self; 4] = [Self::Signal, Self::Api, Self::Watch, Self::Rollback];
 
     /// The label's word.
     pub fn word(self) -> &'static str {
         match self {
             Self::Signal => "signal",
             Self::Api => "api",
+            Self::Watch => "watch",
             Self::Rollback => "rollback",
         }
     }

@@ -16,6 +16,7 @@ mod lints;
 mod names;
 mod revision;
 mod services;
+mod sources;
 mod token;
 mod upstreams;
 mod views;
@@ -37,6 +38,7 @@ use extends::Tables;
 use files::{Disk, Files, Memory, ReadError};
 pub use inventory::{Inventory, Origin, Settled, SettledRecord, ZoneData, ZoneFile, ZoneRecord, inventory};
 
+pub use sources::Sources;
 pub use vnets::check_vnets;
 
 /// The transports of upstreams that this program has.
@@ -55,8 +57,10 @@ pub struct Loaded {
     pub plan: Option<SnapshotPlan>,
     /// Everything that was found, in the order of the files.
     pub findings: Vec<Finding>,
-    /// Every file that was read, the main file first: what `watch` looks at.
+    /// Every file that was read, the main file first.
     pub files: Vec<PathBuf>,
+    /// What `watch` looks at.
+    pub sources: Sources,
     /// A hash of all of them.
     pub revision: String,
 }
@@ -157,8 +161,9 @@ pub fn bounded_text(path: &Path) -> Result<String, Box<Finding>> {
 
 /// Loads by any source of files.
 fn load_with(files: &dyn Files, main: &Path) -> Result<Loaded, Unreadable> {
-    let secrets = files;
-    let files = &revision::Hashed::new(files, main);
+    let seen = &sources::Seen::new(files);
+    let secrets: &dyn Files = seen;
+    let files = &revision::Hashed::new(seen, main);
     let gathered = files::gather(files, main).map_err(|error| unreadable(main, &error))?;
     let files::Gathered { spec, mut findings, files: mut read } = gathered;
     let clouds = clouds(&spec, &mut findings);
@@ -178,7 +183,7 @@ fn load_with(files: &dyn Files, main: &Path) -> Result<Loaded, Unreadable> {
     let sound = !has_errors(&findings);
     let plan = sound.then(|| SnapshotPlan { generation: 0, known: known(&spec), groups, views, clouds });
     let config = Config::from_spec(&spec).filter(|_| sound).map(|config| Config { token, ..config });
-    Ok(Loaded { config, plan, findings, files: read, revision: files.revision() })
+    Ok(Loaded { config, plan, findings, files: read, sources: seen.sources(), revision: files.revision() })
 }
 
 /// A main file that cannot be read, with what to do about it.

@@ -394,7 +394,7 @@ fn a_token_is_read_judged_and_no_part_of_the_revision() {
     let with = |token: &str| from_texts(&[("hub.toml", &text), ("token", token)]);
     let loaded = with("0123456789abcdef\n");
     assert!(clean(&loaded).config.as_ref().unwrap().token.as_ref().unwrap().is("0123456789abcdef"));
-    assert_eq!(loaded.files, [Path::new("hub.toml"), Path::new("token")], "what `watch` looks at");
+    assert_eq!(loaded.files, [Path::new("hub.toml"), Path::new("token")], "in order");
     assert_eq!(loaded.revision, with("another-token-of-ours").revision, "a hash of a secret is told to nobody");
     for bad in ["", "\n", "short", "0123456789 abcdef"] {
         assert_eq!(found(&with(bad)), ["H0204"], "{bad:?}");

@@ -53,6 +53,7 @@ fn why(refused: &Refused) -> &'static str {
     match refused {
         Refused::Unreadable(_) => "unreadable",
         Refused::Findings { .. } => "faulty",
+        Refused::Canary(_) => "canary",
         Refused::Server(_) | Refused::Http(_) => "listener",
     }
 }

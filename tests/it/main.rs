@@ -68,4 +68,5 @@ mod types;
 mod views;
 mod vnets;
 mod warmth;
+mod watch;
 mod zones;

@@ -119,12 +119,13 @@ fn without_ttls(octets: &[u8]) -> Vec<u8> {
 
 #[test]
 fn r01_the_core_says_what_the_oracle_says() {
-    let (mut judged, mut open) = (0u32, 0u32);
+    let (mut judged, mut open, mut owned) = (0u32, 0u32, 0);
     run(cases(1_500), 2_000, |numbers| {
         let case = Case::draw(numbers, 24);
         let text = case.world.render(&pure::servers());
         let whole = format!("version = 1\n[server]\nlisten = [\"127.0.0.1:5300\"]\n{text}");
         let mut core = Core::load(&whole, 1).map_err(|error| TestCaseError::fail(format!("{text}\n{error}")))?;
+        owned += core.canary().map_err(|error| TestCaseError::fail(format!("{text}\n{error}")))?;
         // Cold; warm over a stream; then seven seconds later, after a reload that changes nothing.
         for (round, (stream, age)) in [(false, 0), (true, 0), (false, 7)].into_iter().enumerate() {
             if round == 2 {
@@ -142,8 +143,8 @@ fn r01_the_core_says_what_the_oracle_says() {
         }
         Ok(())
     });
-    println!("{judged} replies judged, {open} left open by the rules");
-    assert!(judged > 8 * open, "{judged} judged, {open} open");
+    println!("{judged} replies judged, {open} left open by the rules, {owned} asked by the canary");
+    assert!(judged > 8 * open && owned > 1_000, "{judged} judged, {open} open, {owned} owned");
 }
 
 #[test]

@@ -55,6 +55,15 @@ impl Core {
         Ok(Self { snapshot: Snapshot::build(plan), kept: HashMap::new(), fetched: 0 })
     }
 
+    /// Asks for what its views own, as a reload does first.
+    ///
+    /// # Errors
+    /// The first wrong answer.
+    pub(crate) fn canary(&self) -> Result<usize, String> {
+        let listen = [std::net::SocketAddr::from(([127, 0, 0, 1], 5300))];
+        hubdns::reload::canary::check(&self.snapshot, &listen).map_err(|found| found.to_string())
+    }
+
     /// Takes the place of another core, keeping its raw answers: a reload.
     pub(crate) fn after(mut self, other: Self) -> Self {
         self.kept = other.kept;

@@ -30,6 +30,8 @@ pub(crate) struct Setup {
     port: u16,
     /// More lines of `[server]`.
     more: String,
+    /// Keys in front of all tables.
+    top: String,
 }
 
 impl Setup {
@@ -38,7 +40,7 @@ impl Setup {
     pub(crate) fn new(text: impl Into<String>) -> Self {
         let folder = TempDir::new().expect("a temporary folder");
         let hosts = vec!["127.0.0.1".to_owned()];
-        Self { folder, text: text.into(), hosts, port: port::free(), more: String::new() }
+        Self { folder, text: text.into(), hosts, port: port::free(), more: String::new(), top: String::new() }
     }
 
     /// Listens on these hosts instead, IPv6 in brackets.
@@ -50,6 +52,12 @@ impl Setup {
     /// More lines for `[server]`.
     pub(crate) fn server(mut self, lines: &str) -> Self {
         self.more = lines.to_owned();
+        self
+    }
+
+    /// Keys that stand in front of all tables.
+    pub(crate) fn top(mut self, keys: &str) -> Self {
+        self.top = format!("{keys}\n");
         self
     }
 
@@ -76,7 +84,8 @@ impl Setup {
     /// The whole text of a configuration with this one's listeners.
     fn render(&self, text: &str) -> String {
         let listen: Vec<_> = self.hosts.iter().map(|host| format!("\"{host}:{}\"", self.port)).collect();
-        let head = format!("version = 1\n[server]\nlisten = [{}]\n{}\n", listen.join(", "), self.more);
+        let (top, listen, more) = (&self.top, listen.join(", "), &self.more);
+        let head = format!("version = 1\n{top}[server]\nlisten = [{listen}]\n{more}\n");
         head + &text.replace("@PORT@", &self.port.to_string())
     }
 
