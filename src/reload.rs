@@ -146,7 +146,8 @@ impl Reloader {
             Self { path, server, http, status, config, generation: 1, kept, sources, watch: None, changed };
         reloader.follow();
         let server = &reloader.server;
-        let served = Served { shared: Arc::clone(server.shared()), board: Arc::clone(server.board()) };
+        let (shared, board) = (Arc::clone(server.shared()), Arc::clone(server.board()));
+        let served = Served { shared, board, clients: server.log().clients() };
         let in_force = reloader.in_force();
         let outcome = told::outcome("start", &in_force, Ok((findings, None)));
         reloader.status.serves(served, in_force, outcome);

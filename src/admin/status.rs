@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::outcome::{Outcome, ToldOverride};
 use crate::config::Token;
 use crate::metrics::Board;
+use crate::query_log::Clients;
 use crate::resolve::general::Shared;
 
 /// An event loop that stood still for so long is dead.
@@ -45,6 +46,8 @@ pub struct Served {
     pub shared: Arc<Shared>,
     /// Its counters.
     pub board: Arc<Board>,
+    /// Who asked lately.
+    pub clients: Arc<Mutex<Clients>>,
 }
 
 /// What made a reload happen.

@@ -1,6 +1,7 @@
 //! `hubdns ctl`: the admin API from the shell.
 
 mod bundle;
+mod clients;
 mod text;
 mod top;
 
@@ -11,6 +12,7 @@ use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use serde_json::{Value, json};
 
 use super::api::{Api, Refused, Target};
+use super::who::Filter;
 use super::{Exit, complain, print, print_json};
 use crate::config::value;
 
@@ -36,6 +38,8 @@ enum Verb {
     Rollback(Json),
     /// Answers an endpoint's names otherwise in one view for a while, whatever the files say (break-glass)
     Override(OverrideArguments),
+    /// Tells which clients asked lately, as far as the query log knows
+    Who(WhoArguments),
     /// Shows rates by view and upstream, again and again
     Top(TopArguments),
     /// Writes what a support case needs into one JSON file: status, configuration, upstreams, metrics; names and
@@ -101,6 +105,15 @@ enum OverrideState {
     Blocked,
 }
 
+/// What `who` takes.
+#[derive(Debug, Args)]
+struct WhoArguments {
+    #[command(flatten)]
+    filter: Filter,
+    #[command(flatten)]
+    json: Json,
+}
+
 /// What `top` takes.
 #[derive(Debug, Args)]
 struct TopArguments {
@@ -153,6 +166,7 @@ fn carry_out(api: &Api, verb: &Verb) -> anyhow::Result<()> {
             let (path, body) = overridden(arguments);
             shown(api.post(path, &body)?.json()?, &arguments.json, text::outcome)
         }
+        Verb::Who(arguments) => clients::run(api, &arguments.filter, arguments.json.json),
         Verb::Top(arguments) => top::run(api, arguments.interval, arguments.count, arguments.json),
         Verb::Bundle(arguments) => bundle::run(api, arguments.output.as_deref()),
     }
@@ -186,6 +200,7 @@ fn wants_json(verb: &Verb) -> bool {
     match verb {
         Verb::Status(format) | Verb::Reload(format) | Verb::Rollback(format) => format.json,
         Verb::Flush(FlushArguments { json, .. }) | Verb::Override(OverrideArguments { json, .. }) => json.json,
+        Verb::Who(arguments) => arguments.json.json,
         Verb::Top(arguments) => arguments.json,
         Verb::Bundle(_) => false,
     }

@@ -1,4 +1,4 @@
-//! `hubdns who`: the clients that asked, by a written query log.
+//! `hubdns who`: the clients that asked, by a written query log; `ctl who` by what a running server knows.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ use super::log_lines::{Fields, each_line};
 use super::{Exit, print, print_json};
 use crate::config::value;
 use crate::query_log::{ClientRow, Sums, Wanted, timestamp};
-use crate::wire::WireName;
+use crate::wire::{Name, WireName};
 
 /// What `who` takes.
 #[derive(Debug, Args)]
@@ -22,9 +22,19 @@ pub(super) struct Arguments {
     /// The query log; `-` is standard input
     #[arg(long, value_name = "FILE")]
     log: PathBuf,
+    #[command(flatten)]
+    filter: Filter,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Whose queries are meant.
+#[derive(Debug, Args)]
+pub(super) struct Filter {
     /// Who asked for this name
     #[arg(long, value_name = "NAME", value_parser = name)]
-    name: Option<WireName>,
+    name: Option<Name>,
     /// Who asked for names of this endpoint
     #[arg(long, value_name = "ENDPOINT")]
     endpoint: Option<String>,
@@ -34,13 +44,22 @@ pub(super) struct Arguments {
     /// Who asked in the last so much time: 2h, 15m, 1d
     #[arg(long, value_name = "DURATION", value_parser = duration)]
     since: Option<Duration>,
-    /// Print JSON
-    #[arg(long)]
-    json: bool,
 }
 
-fn name(text: &str) -> Result<WireName, String> {
-    WireName::from_presentation(text).map_err(|error| error.to_string())
+impl Filter {
+    /// As the parameters of a call of the API.
+    pub(super) fn parameters(&self) -> Vec<(&'static str, String)> {
+        let Self { name, endpoint, view, since } = self;
+        let name = name.as_ref().map(|name| ("name", name.to_string()));
+        let since = since.map(|since| ("since", format!("{}ms", since.as_millis())));
+        let words = [("endpoint", endpoint), ("view", view)].into_iter();
+        let words = words.filter_map(|(key, word)| Some((key, word.clone()?)));
+        name.into_iter().chain(words).chain(since).collect()
+    }
+}
+
+fn name(text: &str) -> Result<Name, String> {
+    Name::from_presentation(text).map_err(|error| error.to_string())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {
@@ -61,9 +80,14 @@ struct Found {
 
 /// Reads a log.
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Exit> {
-    let Arguments { log, name, endpoint, view, since, json } = arguments;
+    let Arguments { log, filter: Filter { name, endpoint, view, since }, json } = arguments;
     let since = since.and_then(|since| SystemTime::now().checked_sub(since));
-    let wanted = Wanted { name: *name, endpoint: endpoint.clone(), view: view.clone(), since };
+    let wanted = Wanted {
+        name: name.as_ref().map(|name| name.as_ref().to_wire()),
+        endpoint: endpoint.clone(),
+        view: view.clone(),
+        since,
+    };
     let mut found = Found::default();
     each_line(log, |fields| found.line(fields.as_ref(), &wanted))?;
     let Found { queries, skipped, missing, sums } = found;
@@ -111,21 +135,29 @@ fn text(rows: &[ClientRow], queries: u64, skipped: u64, missing: u64) -> String 
     if missing > 0 {
         let _ = writeln!(out, "{missing} lines are missing: the log could not be written as fast");
     }
-    let width = |text: &dyn Fn(&ClientRow) -> usize| rows.iter().map(text).max().unwrap_or(0);
-    let client_width = width(&|row| row.client.to_string().len());
-    let view_width = width(&|row| view_of(row).chars().count());
-    for row in rows {
-        let (client, view) = (row.client.to_string(), view_of(row));
-        let [first, last] = [row.first, row.last].map(timestamp);
-        let _ = writeln!(out, "  {client:client_width$}  {view:view_width$}  {:>6}  {first}  {last}", row.count);
-    }
-    out
+    let rows: Vec<[String; 5]> = rows.iter().map(cells).collect();
+    out + &table(&rows)
 }
 
-/// The view's name. It is the log's: nothing of it may disturb a terminal.
-fn view_of(row: &ClientRow) -> String {
-    let name = if row.view.is_empty() { "no view" } else { &row.view };
-    name.chars().flat_map(crate::zone::printable).collect()
+fn cells(row: &ClientRow) -> [String; 5] {
+    let ClientRow { client, view, count, first, last } = row;
+    [client.to_string(), view.clone(), count.to_string(), timestamp(*first), timestamp(*last)]
+}
+
+/// A line for each: client, view, count, first and last time. They come from elsewhere: nothing of them may disturb a
+/// terminal.
+pub(super) fn table(rows: &[[String; 5]]) -> String {
+    let plain = |text: &String| -> String { text.chars().flat_map(crate::zone::printable).collect() };
+    let rows: Vec<[String; 5]> = rows.iter().map(|row| row.each_ref().map(plain)).collect();
+    let view_of = |view: &str| if view.is_empty() { "no view".to_owned() } else { view.to_owned() };
+    let client_width = rows.iter().map(|[client, ..]| client.len()).max().unwrap_or(0);
+    let view_width = rows.iter().map(|[_, view, ..]| view_of(view).chars().count()).max().unwrap_or(0);
+    let mut out = String::new();
+    for [client, view, count, first, last] in rows {
+        let view = view_of(&view);
+        let _ = writeln!(out, "  {client:client_width$}  {view:view_width$}  {count:>6}  {first}  {last}");
+    }
+    out
 }
 
 #[cfg(test)]

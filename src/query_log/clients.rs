@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
 use serde::Serialize;
 
@@ -152,16 +152,12 @@ impl Clients {
         }
         sums.rows()
     }
-
-    /// The same of the last so many minutes.
-    pub fn lately(&self, wanted: Wanted, minutes: u64) -> Vec<ClientRow> {
-        let since = SystemTime::now().checked_sub(Duration::from_secs(minutes.saturating_mul(60)));
-        self.who(&Wanted { since: since.or(wanted.since), ..wanted })
-    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn at(seconds: u64) -> SystemTime {
@@ -200,7 +196,6 @@ mod tests {
         assert_eq!(of(Wanted { endpoint: Some("hp".into()), ..Wanted::default() }), [(one, 3, 3), (two, 1, 0)]);
         assert_eq!(of(Wanted { view: Some("other".into()), ..Wanted::default() }), []);
         assert_eq!(of(Wanted { since: Some(at(4)), ..Wanted::default() }), [(one, 2, 3)]);
-        assert_eq!(clients.lately(Wanted::default(), 5), []);
     }
 
     #[test]

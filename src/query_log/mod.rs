@@ -168,7 +168,7 @@ impl QueryLog {
     }
 
     /// Who asked lately.
-    pub fn clients(&self) -> &Mutex<Clients> {
-        &self.clients
+    pub fn clients(&self) -> Arc<Mutex<Clients>> {
+        Arc::clone(&self.clients)
     }
 }

@@ -91,6 +91,9 @@ fn every_route_answers_as_it_is_described() {
     assert!(server_of["replies"].as_u64() >= Some(2) && server_of["round_trip_ms"].is_number(), "{server_of:#}");
     assert!(server_of["last_reply_age_ms"].as_u64() < Some(60_000), "{server_of:#}");
 
+    // Nothing is logged here; tests/it/query_log.rs has what comes of a log.
+    assert_eq!(read("/api/v1/clients?name=www.public.example&since=1h")["total"], 0);
+
     let found = read("/api/v1/cache?name=WWW.public.example");
     let entry = only(&found);
     assert_eq!((&entry["name"], &entry["type"]), (&json!("www.public.example"), &json!("A")));

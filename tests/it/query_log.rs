@@ -327,3 +327,45 @@ fn diff_replays_and_who_reads_what_is_written() {
     assert_eq!(run(&["who", "--log", file, "--since", "yesterday"]).0, 2);
     assert_eq!(run(&["who", "--log", "missing"]).0, 1);
 }
+
+#[test]
+fn a_running_server_tells_who_asked() {
+    let upstream = public();
+    let admin = SocketAddr::from(([127, 0, 0, 1], port::free()));
+    let log = format!("queries = \"all\"\n{FILE}");
+    let server = Setup::new(text(&upstream, &log, "")).server(&format!("admin = \"{admin}\"")).start();
+    for (source, name) in
+        [(SPOKE_A, "rdweb.avd.example"), (SPOKE_A, "rdweb.avd.example"), (SPOKE_B, "www.public.example")]
+    {
+        server.client(source).ask(name, kind::A);
+    }
+    lines(&path(&server, "queries.jsonl"), 3);
+    let at = format!("http://{admin}");
+    let who = |more: &[&str]| {
+        let (code, out, errors) = run(&[&["ctl", "--at", &at, "who", "--json"], more].concat());
+        assert_eq!(code, 0, "{errors}");
+        serde_json::from_str::<Value>(&out).expect("JSON")
+    };
+    let of = |found: &Value| -> Vec<(String, String, u64)> {
+        let row = |own: &Value| {
+            let text = |key: &str| own[key].as_str().unwrap_or_default().to_owned();
+            (text("client"), text("view"), own["count"].as_u64().unwrap_or(0))
+        };
+        found["clients"].as_array().expect("a list").iter().map(row).collect()
+    };
+    let (one, other) = ((SPOKE_A.to_owned(), "spoke-a".to_owned(), 2), (SPOKE_B.to_owned(), "spoke-b".to_owned(), 1));
+    for (more, wanted) in [
+        (&["--name", "RDWEB.avd.example"][..], vec![one.clone()]),
+        (&["--endpoint", "rdweb", "--since", "1h"], vec![one.clone()]),
+        (&["--view", "spoke-b"], vec![other]),
+        (&["--name", "nobody.asked.example"], vec![]),
+    ] {
+        assert_eq!(of(&who(more)), wanted, "{more:?}");
+    }
+    let (_, out, _) = run(&["ctl", "--at", &at, "who", "--endpoint", "rdweb"]);
+    assert!(out.starts_with("1 client\n  127.0.10.9  spoke-a       2  "), "{out}");
+    let (_, out, _) = run(&["ctl", "--at", &at, "who", "--endpoint", "nothing"]);
+    assert!(out.contains("no such client is known"), "{out}");
+    let (code, _, errors) = run(&["ctl", "--at", &at, "who", "--since", "soon"]);
+    assert!(code != 0 && errors.contains("--since"), "{errors}");
+}

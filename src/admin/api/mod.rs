@@ -4,6 +4,7 @@
 //! Reads and flushes work on what the threads share; what only the run loop can do is an [`Order`](super::Order).
 
 mod cache;
+mod clients;
 mod configuration;
 mod explain;
 mod gate;
@@ -99,6 +100,7 @@ fn table() -> Vec<(&'static str, MethodRouter<Arc<Api>>)> {
         ("/api/v1/endpoints", get(configuration::endpoints)),
         ("/api/v1/upstreams", get(upstreams::upstreams)),
         (EXPLAIN, post(explain::explain)),
+        ("/api/v1/clients", get(clients::clients)),
         ("/api/v1/cache", get(cache::entries)),
         ("/api/v1/cache/flush", post(cache::flush)),
         ("/api/v1/reload", post(orders::reload)),

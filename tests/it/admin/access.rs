@@ -12,7 +12,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 const TOKEN: &str = "a-token-of-the-test-0123";
-const READS: [&str; 6] = ["status", "views", "endpoints", "upstreams", "cache?name=a.example", "openapi.json"];
+const READS: [&str; 7] =
+    ["status", "views", "endpoints", "upstreams", "clients", "cache?name=a.example", "openapi.json"];
 
 #[test]
 fn what_is_not_there_is_a_problem() {
