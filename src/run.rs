@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
 use tokio::runtime::{Builder, Runtime};
@@ -61,11 +62,12 @@ pub fn runtime() -> std::io::Result<Runtime> {
     Builder::new_multi_thread().thread_name("general").enable_all().build()
 }
 
-/// Serves the configuration until SIGTERM or SIGINT. SIGHUP reloads it.
+/// Serves the configuration until SIGTERM or SIGINT. SIGHUP reloads it. `lost` tells how many lines of the log could not
+/// be written.
 ///
 /// # Errors
 /// When it cannot start, or a part of it fails.
-pub fn serve(path: &Path) -> Result<(), Error> {
+pub fn serve(path: &Path, lost: impl Fn() -> u64) -> Result<(), Error> {
     let path = path.to_path_buf();
     let Prepared { config, snapshot, plan, findings, revision, sources } = prepare(&path, 1)?;
     log_findings(&findings);
@@ -95,7 +97,7 @@ pub fn serve(path: &Path) -> Result<(), Error> {
     let (reloader, changed) = Reloader::new(path, server, (http, status), (config, first, &findings));
     // Only now: whoever reads it finds /readyz and the metrics whole.
     tracing::info!(version = env!("CARGO_PKG_VERSION"), generation = 1, revision, "ready");
-    let ended = runtime.block_on(until_stopped(reloader, signals, orders, changed));
+    let ended = runtime.block_on(until_stopped(reloader, signals, (orders, changed), lost));
     if let Some(file) = cache_file.filter(|_| ended.is_ok()) {
         save_cache(&shared, &file);
     }
@@ -145,8 +147,8 @@ impl Signals {
 async fn until_stopped(
     mut reloader: Reloader,
     signals: Signals,
-    mut orders: Orders,
-    mut changed: Changed,
+    (mut orders, mut changed): (Orders, Changed),
+    lost: impl Fn() -> u64,
 ) -> Result<(), Error> {
     let Signals { mut hang_up, mut terminate, mut interrupt } = signals;
     let mut second = tokio::time::interval(Duration::from_secs(1));
@@ -165,6 +167,11 @@ async fn until_stopped(
                 }
                 if reloader.has_ended_overrides() {
                     tokio::task::block_in_place(|| reloader.end_overrides());
+                }
+                let lost = lost();
+                let before = reloader.status().lost_lines.swap(lost, Relaxed);
+                if lost > before {
+                    tracing::warn!(lines = lost - before, "lines of this log were lost: whoever reads it is too slow");
                 }
                 reloader.sweep();
             }

@@ -123,7 +123,10 @@ fn process(sheet: &mut Sheet<'_>, status: &Status) -> Result {
         plain(seconds(status.started)),
     )?;
     let ready = u32::from(status.phase() == Phase::Serving);
-    sheet.gauge(("hubdns_ready", None), "1 while it serves and no signal has come to stop", plain(ready))
+    sheet.gauge(("hubdns_ready", None), "1 while it serves and no signal has come to stop", plain(ready))?;
+    let lost = status.lost_lines.load(std::sync::atomic::Ordering::Relaxed);
+    let help = "Lines of the process's log that are missing, since whoever reads it is too slow";
+    sheet.counter(("hubdns_log_dropped", None), help, plain(lost))
 }
 
 fn configuration(sheet: &mut Sheet<'_>, status: &Status) -> Result {

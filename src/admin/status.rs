@@ -156,6 +156,8 @@ pub struct Status {
     pulse: Mutex<Pulse>,
     /// When the process started.
     pub started: SystemTime,
+    /// Lines of the process's log that could not be written.
+    pub lost_lines: AtomicU64,
     /// Loads.
     pub reloads: Reloads,
     /// The configuration in force.
@@ -169,6 +171,7 @@ impl Default for Status {
             served: OnceLock::new(),
             pulse: Mutex::default(),
             started: SystemTime::now(),
+            lost_lines: AtomicU64::new(0),
             reloads: Reloads::default(),
             in_force: ArcSwap::default(),
         }

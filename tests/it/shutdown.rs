@@ -1,8 +1,11 @@
 //! The end: SIGTERM drains and exits with 0, a second one ends at once.
 
 use crate::harness::message::{Rr, kind};
+use crate::harness::metrics::Scrape;
 use crate::harness::small::{Small, public};
-use crate::harness::{Query, Reply, Script, Setup, Upstream};
+use crate::harness::{Query, Reply, Script, Setup, Upstream, port};
+use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 #[test]
@@ -54,4 +57,46 @@ fn o_02_a_second_sigterm_ends_at_once() {
     world.server.signal("TERM");
     world.server.wait();
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_log_that_nobody_reads_holds_up_no_answer_no_reload_and_no_end() {
+    // Each reload has 200 lines of changes: some are more than a pipe holds, all are more than may wait.
+    let text = |last: u32| {
+        let mut more = String::new();
+        for number in 0..200 {
+            let records = format!("\"n{number}.more.example\" = [\"10.9.{}.{last}\"]", number % 200);
+            writeln!(more, "[[endpoint]]\nname = \"e{number}\"\nkind = \"other\"\nrecords = {{ {records} }}")
+                .expect("text");
+        }
+        let endpoints = ", \"e*\"".to_owned();
+        Small { more, endpoints, ..Small::default() }.text(&["127.0.0.1:9".to_owned()])
+    };
+    let health = SocketAddr::from(([127, 0, 0, 1], port::free()));
+    let setup = Setup::new(text(0)).server(&format!("health = \"{health}\"\nlameduck = \"0s\""));
+    let mut server = setup.start();
+    server.stall_log(true);
+    let client = server.client("127.0.10.9");
+    let (mut last, deadline) = (0, Instant::now() + Duration::from_secs(60));
+    while Scrape::of(health).value("hubdns_log_dropped", "_total", &[]) == 0.0 {
+        assert!(Instant::now() < deadline, "no line is lost after {last} reloads");
+        last += 1;
+        std::fs::write(server.path(), server.render(&text(last % 250))).expect("written");
+        server.signal("HUP");
+        let wanted = format!("10.9.0.{}", last % 250);
+        while client.ask("n0.more.example", kind::A).addresses()[0].to_string() != wanted {
+            assert!(Instant::now() < deadline, "reload {last} is not served");
+        }
+    }
+    server.stall_log(false);
+    server.wait_for_log(|line| line.contains("lines of this log were lost"));
+    server.stall_log(true);
+    let begun = Instant::now();
+    server.signal("TERM");
+    while server.is_alive() {
+        assert!(begun.elapsed() < Duration::from_secs(5), "it does not end");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    server.stall_log(false);
+    assert_eq!(server.wait().code(), Some(0));
 }

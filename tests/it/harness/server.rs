@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
@@ -123,6 +123,8 @@ struct Log {
     /// How many streams have ended.
     ended: AtomicUsize,
     changed: Condvar,
+    /// Whether nobody reads for now.
+    stalled: AtomicBool,
 }
 
 impl Log {
@@ -139,6 +141,9 @@ impl Log {
                 let line = String::from_utf8_lossy(&line).into_owned();
                 log.lines.lock().unwrap_or_else(PoisonError::into_inner).push(line);
                 log.changed.notify_all();
+                while log.stalled.load(Ordering::Acquire) {
+                    std::thread::sleep(Duration::from_millis(5));
+                }
             }
             log.ended.fetch_add(1, Ordering::Release);
             log.changed.notify_all();
@@ -268,6 +273,11 @@ impl Server {
     /// When it does not come.
     pub(crate) fn wait_for_log(&self, wanted: impl Fn(&str) -> bool) {
         assert!(self.log.wait(0, PATIENCE, wanted).is_some(), "the line did not come:\n{}", self.log.text());
+    }
+
+    /// Has nobody read the log, or somebody again: a pipe that fills up.
+    pub(crate) fn stall_log(&self, stalled: bool) {
+        self.log.stalled.store(stalled, Ordering::Release);
     }
 
     pub(crate) fn log(&self) -> String {
