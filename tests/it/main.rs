@@ -52,6 +52,7 @@ mod query;
 mod query_log;
 mod quirks;
 mod reload;
+mod reload_load;
 mod replay;
 mod reverse;
 mod rules;

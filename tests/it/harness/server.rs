@@ -275,6 +275,13 @@ impl Server {
         assert!(self.log.wait(0, PATIENCE, wanted).is_some(), "the line did not come:\n{}", self.log.text());
     }
 
+    /// The process's resident memory in KiB.
+    pub(crate) fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("the process is there");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("a line");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
     /// Has nobody read the log, or somebody again: a pipe that fills up.
     pub(crate) fn stall_log(&self, stalled: bool) {
         self.log.stalled.store(stalled, Ordering::Release);
