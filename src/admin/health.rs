@@ -5,15 +5,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::extract::State;
-use axum::http::{HeaderName, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 use tokio::sync::Semaphore;
 
-use super::exposition;
 use super::status::{Phase, Status};
+use super::{exposition, prometheus};
 
 /// Scrapes at work at once.
 const MAX_SCRAPES: usize = 4;
@@ -85,16 +85,19 @@ fn code(is_well: bool) -> StatusCode {
     if is_well { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
 }
 
-async fn metrics(State(status): State<Arc<Status>>) -> Response {
+async fn metrics(State(status): State<Arc<Status>>, headers: HeaderMap) -> Response {
     let Ok(scrape) = SCRAPES.try_acquire() else { return StatusCode::SERVICE_UNAVAILABLE.into_response() };
     // A thousand views are a long text: beside the probes, not in front of them. A scraper that leaves holds its place
     // until the text is whole.
+    let mut accept = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let is_open = accept.any(prometheus::wants_open_metrics);
     let text = move || {
         let _scrape = scrape;
-        exposition::text(&status)
+        exposition::text(&status).map(|text| if is_open { text } else { prometheus::of_open_metrics(&text) })
     };
+    let kind = if is_open { exposition::CONTENT_TYPE } else { prometheus::CONTENT_TYPE };
     match tokio::task::spawn_blocking(text).await {
-        Ok(Ok(text)) => (HEADERS, [(header::CONTENT_TYPE, exposition::CONTENT_TYPE)], text).into_response(),
+        Ok(Ok(text)) => (HEADERS, [(header::CONTENT_TYPE, kind), (header::VARY, "accept")], text).into_response(),
         _ => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }

@@ -9,6 +9,7 @@ mod health;
 mod http;
 mod orders;
 mod outcome;
+mod prometheus;
 mod status;
 
 use std::io;

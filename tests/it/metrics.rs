@@ -1,7 +1,7 @@
 //! The metrics as a scraper reads them: what is counted under which labels, no client's text in any (S-08), and the
 //! document that names them.
 
-use crate::harness::http::get;
+use crate::harness::http::{get, request};
 use crate::harness::message::{Rr, kind};
 use crate::harness::metrics::Scrape;
 use crate::harness::small::{SPOKE_A, Small};
@@ -9,7 +9,9 @@ use crate::harness::{Client, Opt, Query, Script, Server, Setup, Upstream, client
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
 use std::net::SocketAddr;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 const POOL: &str = "fbc91b00-e6a4-4b2c-a7d8-68c7a740fe9f";
@@ -298,4 +300,33 @@ fn the_document_names_every_metric_that_there_is_and_no_other() {
     let (missing, too_many) = (&names(&there) - &names(&documented), &names(&documented) - &names(&there));
     assert!(missing.is_empty() && too_many.is_empty(), "not documented: {missing:?}; not there: {too_many:?}");
     assert_eq!(there, documented);
+}
+
+/// The samples of a text without their values.
+fn samples(text: &str) -> BTreeSet<&str> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.rsplit_once(' ').map(|(sample, _)| sample)).collect()
+}
+
+#[test]
+fn who_does_not_ask_for_open_metrics_gets_the_same_samples_in_the_format_of_prometheus() {
+    let upstream = public();
+    let (server, health) = start(&upstream);
+    server.client(SPOKE_A).ask("rdweb.avd.example", kind::A);
+    server.client(SPOKE_A).ask("www.public.example", kind::A);
+    until(health, |scrape| scrape.count("hubdns_queries", &[]) >= 2.0);
+    let scrape = |accept: &[&str]| request(health, "GET", "/metrics", accept, "");
+    let plain = scrape(&[]);
+    let open = scrape(&["accept: application/openmetrics-text;version=1.0.0;q=0.5,text/plain;version=0.0.4;q=0.2"]);
+    assert_eq!(plain.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    assert_eq!(open.header("content-type"), Some("application/openmetrics-text; version=1.0.0; charset=utf-8"));
+    assert_eq!(samples(&plain.body), samples(&open.body));
+    // What Debian's prometheus package has; printed loudly where it is not installed.
+    let promtool =
+        Command::new("promtool").args(["check", "metrics"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn();
+    let Ok(mut promtool) = promtool else { return println!("SKIPPED: promtool is not installed") };
+    promtool.stdin.take().expect("a pipe").write_all(plain.body.as_bytes()).expect("written");
+    let output = promtool.wait_with_output().expect("it ends");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && told.is_empty(), "{told}\n{}", plain.body);
 }

@@ -72,7 +72,8 @@ fn labels(text: &str) -> (BTreeMap<String, String>, &str) {
 impl Scrape {
     /// Scrapes a listener.
     pub(crate) fn of(health: SocketAddr) -> Self {
-        let answer = http::get(health, "/metrics");
+        let answer =
+            http::request(health, "GET", "/metrics", &["accept: application/openmetrics-text; version=1.0.0"], "");
         assert_eq!(answer.status, 200, "{answer:?}");
         let kind = answer.header("content-type").unwrap_or_default();
         assert_eq!(kind, "application/openmetrics-text; version=1.0.0; charset=utf-8");
