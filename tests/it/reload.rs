@@ -33,6 +33,27 @@ fn d_15d_a_bad_file_changes_nothing_and_names_its_line() {
 }
 
 #[test]
+fn a_reload_that_empties_a_kind_that_has_to_be_private_is_refused() {
+    let pool = "fbc91b00-e6a4-4b2c-a7d8-68c7a740fe9f.rdbroker.wvd.microsoft.com";
+    let upstream = "127.0.0.1:9".to_owned();
+    let text = |state: &str, endpoints: &str| {
+        let more = format!(
+            "[[endpoint]]\nname = \"pool\"\nkind = \"host-pool\"\n{state}records = {{ \"{pool}\" = [\"10.10.4.9\"] }}\n"
+        );
+        let view = "private = [\"host-pool\"]".to_owned();
+        Small { more, view, endpoints: endpoints.to_owned(), ..Small::default() }.text(std::slice::from_ref(&upstream))
+    };
+    let server = Setup::new(text("", ", \"pool\"")).start();
+    let client = server.client("127.0.10.9");
+    let log = server.refused_reload(&server.render(&text("", "")));
+    assert!(log.contains("H0507") && log.contains("host-pool"), "{log}");
+    assert_eq!(client.ask(pool, kind::A).addresses()[0].to_string(), "10.10.4.9");
+    // The break-glass is said in the file, not left out of it.
+    server.reload(&text("state = \"blocked\"\n", ", \"pool\""));
+    assert_eq!(client.ask(pool, kind::A).rcode(), 3);
+}
+
+#[test]
 fn d_15d_a_port_in_use_refuses_the_reload() {
     let world = Small::default().start(public());
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
