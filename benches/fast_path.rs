@@ -18,13 +18,13 @@ type Ask = fn(&World, &[u8], &Client, &mut [u8]) -> Outcome;
 fn measure(criterion: &mut Criterion, name: &str, ask: Ask) {
     let world = World::new();
     let mut group = criterion.benchmark_group(name);
-    for (kind, name, inside) in KINDS {
-        let (message, client) = World::question(name, inside);
+    for kind in KINDS {
+        let (message, client) = kind.question();
         let mut out = [0; 1_232];
-        group.bench_function(kind, |bencher| {
+        group.bench_function(kind.name, |bencher| {
             bencher.iter(|| {
                 let outcome = ask(&world, black_box(&message), &client, &mut out);
-                assert!(matches!(outcome, Outcome::Reply(_)) || kind == "miss");
+                assert!(matches!(outcome, Outcome::Reply(_)) || kind.is_miss());
                 outcome
             });
         });

@@ -19,8 +19,8 @@ fn main() {
         _ => return,
     };
     let count: u64 = count.parse().expect("a count");
-    let (_, name, inside) = *KINDS.iter().find(|(own, ..)| own == kind).expect("a kind");
-    let (world, (message, client)) = (World::new(), World::question(name, inside));
+    let kind = KINDS.iter().find(|own| own.name == kind).expect("a kind");
+    let (world, (message, client)) = (World::new(), kind.question());
     let mut out = [0; 1_232];
     for _ in 0..count {
         let message = black_box(&message);

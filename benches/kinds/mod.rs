@@ -1,4 +1,5 @@
 //! The kinds of answers that the benches of the core ask for: one configuration, one cache, one query each.
+#![allow(dead_code, reason = "each bench uses its part")]
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -13,7 +14,8 @@ use hubdns::server::{Audit, Batch, count_reply, follow};
 use hubdns::view::Snapshot;
 use hubdns::wire::{Key, Moment, RawAnswer, WireName};
 
-const CONFIGURATION: &str = r#"
+/// One view with an endpoint and a zone, and a server behind it. Whoever serves it puts its own ports in.
+pub(crate) const CONFIGURATION: &str = r#"
 version = 1
 [server]
 listen = ["127.0.0.1:5300"]
@@ -35,21 +37,13 @@ endpoints = ["discovery"]
 zones = ["priv"]
 "#;
 
-/// A query for an A record with RD and an OPT record.
-fn query(name: &str) -> Vec<u8> {
-    let mut message = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
-    message.extend(wire(name));
-    message.extend([0, 1, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
-    message
-}
-
 fn wire(name: &str) -> Vec<u8> {
     let labels = name.split('.').flat_map(|label| [&[label.len() as u8], label.as_bytes()].concat());
     labels.chain([0]).collect()
 }
 
-/// An upstream's reply: an alias where `target` is given, then one address.
-fn reply(name: &str, target: Option<&str>) -> Vec<u8> {
+/// An upstream's reply: an alias where `target` is given, then one address, 192.0.2.1.
+pub(crate) fn reply(name: &str, target: Option<&str>) -> Vec<u8> {
     let mut message = vec![0, 7, 0x81, 0x80, 0, 1, 0, 1 + u8::from(target.is_some()), 0, 0, 0, 0];
     message.extend(wire(name));
     message.extend([0, 1, 0, 1]);
@@ -63,15 +57,56 @@ fn reply(name: &str, target: Option<&str>) -> Vec<u8> {
     message
 }
 
-/// Each kind: its name, the name asked for, whether the client is in a view.
-pub(crate) const KINDS: [(&str, &str, bool); 7] = [
-    ("endpoint", "rdweb.wvd.microsoft.com", true),
-    ("zone", "hp1.priv.example", true),
-    ("nxdomain", "missing.priv.example", true),
-    ("hit", "www.fwd.example", true),
-    ("alias", "al1.fwd.example", true),
-    ("miss", "never.fwd.example", true),
-    ("refused", "hp1.priv.example", false),
+/// A kind of query, by what it is answered with.
+pub(crate) struct Kind {
+    /// What it is called.
+    pub(crate) name: &'static str,
+    qname: &'static str,
+    qtype: u8,
+    /// Whether the client is in a view.
+    pub(crate) inside: bool,
+    /// Octets that are missing at the end.
+    cut: usize,
+}
+
+impl Kind {
+    const fn new(name: &'static str, qname: &'static str) -> Self {
+        Self { name, qname, qtype: 1, inside: true, cut: 0 }
+    }
+
+    /// A query with RD and an OPT record.
+    pub(crate) fn message(&self) -> Vec<u8> {
+        let mut message = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
+        message.extend(wire(self.qname));
+        message.extend([0, self.qtype, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
+        message.truncate(message.len() - self.cut);
+        message
+    }
+
+    /// The query and who asks it.
+    pub(crate) fn question(&self) -> (Vec<u8>, Client) {
+        let source = if self.inside { "127.0.10.1:4000" } else { "127.0.99.1:4000" };
+        let client = Client::new(source.parse().unwrap(), "127.0.0.1:5300".parse().unwrap(), Transport::Udp);
+        (self.message(), client)
+    }
+
+    /// Whether no reply is due before an upstream was asked.
+    pub(crate) fn is_miss(&self) -> bool {
+        self.name == "miss"
+    }
+}
+
+/// All kinds.
+pub(crate) const KINDS: [Kind; 9] = [
+    Kind::new("endpoint", "rdweb.wvd.microsoft.com"),
+    Kind::new("zone", "hp1.priv.example"),
+    Kind { qtype: 28, ..Kind::new("nodata", "hp1.priv.example") },
+    Kind::new("nxdomain", "missing.priv.example"),
+    Kind::new("hit", "www.fwd.example"),
+    Kind::new("alias", "al1.fwd.example"),
+    Kind::new("miss", "never.fwd.example"),
+    Kind { inside: false, ..Kind::new("refused", "hp1.priv.example") },
+    Kind { cut: 20, ..Kind::new("formerr", "hp1.priv.example") },
 ];
 
 /// A moment a second after the cache was filled.
@@ -122,12 +157,6 @@ impl World {
     #[allow(dead_code, reason = "not every bench logs")]
     pub(crate) fn log(&self, settings: &Settings) {
         self.log.apply(settings, &self.snapshot).expect("a thread");
-    }
-
-    /// A query of a kind.
-    pub(crate) fn question(name: &str, inside: bool) -> (Vec<u8>, Client) {
-        let source = if inside { "127.0.10.1:4000" } else { "127.0.99.1:4000" };
-        (query(name), Client::new(source.parse().unwrap(), "127.0.0.1:5300".parse().unwrap(), Transport::Udp))
     }
 
     /// Asks once.
