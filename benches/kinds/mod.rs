@@ -12,7 +12,7 @@ use hubdns::query_log::{QueryLog, Settings, Tap};
 use hubdns::resolve::{Client, Outcome, Silence, Transport, answer};
 use hubdns::server::{Audit, Batch, count_reply, follow};
 use hubdns::view::Snapshot;
-use hubdns::wire::{Key, Moment, RawAnswer, WireName};
+use hubdns::wire::{Key, Moment, RawAnswer, RouteId, WireName};
 
 /// One view with an endpoint and a zone, and a server behind it. Whoever serves it puts its own ports in.
 pub(crate) const CONFIGURATION: &str = r#"
@@ -61,8 +61,9 @@ pub(crate) fn reply(name: &str, target: Option<&str>) -> Vec<u8> {
 pub(crate) struct Kind {
     /// What it is called.
     pub(crate) name: &'static str,
-    qname: &'static str,
-    qtype: u8,
+    /// What it asks for.
+    pub(crate) qname: &'static str,
+    pub(crate) qtype: u8,
     /// Whether the client is in a view.
     pub(crate) inside: bool,
     /// Octets that are missing at the end.
@@ -90,6 +91,11 @@ impl Kind {
         (self.message(), client)
     }
 
+    /// Whether its question can be read.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.cut == 0
+    }
+
     /// Whether no reply is due before an upstream was asked.
     pub(crate) fn is_miss(&self) -> bool {
         self.name == "miss"
@@ -109,12 +115,20 @@ pub(crate) const KINDS: [Kind; 9] = [
     Kind { cut: 20, ..Kind::new("formerr", "hp1.priv.example") },
 ];
 
-/// A moment a second after the cache was filled.
-const NOW: Moment = Moment::from_millis(2_000);
+/// What an exchange brings: the key and the raw answer of an A record, behind an alias where `target` is given.
+pub(crate) fn fetched(route: RouteId, name: &str, target: Option<&str>) -> (Key, RawAnswer) {
+    let key = Key::new(route, WireName::from_presentation(name).unwrap().as_ref(), 1, false, false);
+    let raw = RawAnswer::from_upstream(&reply(name, target), &key).unwrap();
+    (key, raw)
+}
+
+/// When the cache is filled, and a second later.
+pub(crate) const FILLED: Moment = Moment::from_millis(1_000);
+pub(crate) const NOW: Moment = Moment::from_millis(2_000);
 
 /// What all kinds are asked of.
 pub(crate) struct World {
-    snapshot: Snapshot,
+    pub(crate) snapshot: Snapshot,
     cache: Cache,
     counters: Arc<Counters>,
     counts: RefCell<(Tally, Batch)>,
@@ -133,9 +147,8 @@ impl World {
         let cache = Cache::new(1 << 24, Limits::default());
         let route = snapshot.views[0].default_route;
         for (name, target) in [("www.fwd.example", None), ("al1.fwd.example", Some("hp1.priv.example"))] {
-            let message = reply(name, target);
-            let key = Key::new(route.id, WireName::from_presentation(name).unwrap().as_ref(), 1, false, false);
-            cache.insert(&key, RawAnswer::from_upstream(&message, &key).unwrap(), Moment::from_millis(1_000));
+            let (key, raw) = fetched(route.id, name, target);
+            cache.insert(&key, raw, FILLED);
         }
         let board = Board::default();
         let (counters, mut tally) = board.event_loop();
@@ -154,7 +167,6 @@ impl World {
     }
 
     /// Logs every query from now on.
-    #[allow(dead_code, reason = "not every bench logs")]
     pub(crate) fn log(&self, settings: &Settings) {
         self.log.apply(settings, &self.snapshot).expect("a thread");
     }

@@ -1,4 +1,5 @@
-//! Bytes in, bytes out, without a socket: the core alone, and with what a worker counts. One figure a kind of answer.
+//! The layer `core`: bytes in, bytes out, without a socket. `resolve::answer` alone, and with what a worker counts; one
+//! figure a kind of answer.
 
 mod kinds;
 
@@ -9,8 +10,8 @@ use hubdns::resolve::{Client, Outcome};
 use kinds::{KINDS, World};
 
 fn answers(criterion: &mut Criterion) {
-    measure(criterion, "answer", World::ask);
-    measure(criterion, "serve", World::serve);
+    measure(criterion, "core", World::ask);
+    measure(criterion, "core, counted", World::serve);
 }
 
 type Ask = fn(&World, &[u8], &Client, &mut [u8]) -> Outcome;
