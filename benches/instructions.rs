@@ -1,8 +1,10 @@
 //! Asks for one kind of answer a number of times, for a counter of instructions: `instructions KIND COUNT`, or with
-//! what a worker counts beside it, `instructions KIND COUNT served`.
+//! what a worker counts beside it, `instructions KIND COUNT served`. `instructions kinds` prints the kinds.
 //!
 //! `benches/instructions.sh` runs it under callgrind with two counts: their difference is the core's own share, the same
 //! on a busy machine as on a quiet one.
+
+#![expect(clippy::print_stdout, reason = "what a script reads")]
 
 mod kinds;
 
@@ -16,6 +18,7 @@ fn main() {
     let (kind, count, served) = match arguments.as_slice() {
         [kind, count] => (kind, count, false),
         [kind, count, _] => (kind, count, true),
+        [word] if word == "kinds" => return KINDS.iter().for_each(|kind| println!("{}", kind.name)),
         _ => return,
     };
     let count: u64 = count.parse().expect("a count");
