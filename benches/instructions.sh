@@ -60,6 +60,9 @@ compare() {
   trap "rm -rf '$folder' && git worktree prune" EXIT
   git worktree prune
   git worktree add --quiet --detach "$folder/sources" "$commit"
+  # A version of its own: else cargo takes what it built of one side for the other's.
+  sed -i '0,/^version = /s/^version = .*/version = "0.0.0"/' "$folder/sources/Cargo.toml"
+  sed -i '/^name = "hubdns"$/{n;s/.*/version = "0.0.0"/}' "$folder/sources/Cargo.lock"
   local options=(--config "$package.opt-level=2" --config "$package.codegen-units=16"
     --config "$package.debug-assertions=false" --config "$package.debug=0")
   before=$(build "$folder/sources" "${options[@]}") || before=''
