@@ -51,6 +51,10 @@ compare() {
     echo 'SKIPPED: instructions are not counted, for there is no valgrind'
     return
   fi
+  if git diff --quiet "$commit" -- src benches/instructions.rs benches/kinds Cargo.toml Cargo.lock; then
+    echo "the sources are those of $(git rev-parse --short "$commit"): there is nothing to count"
+    return
+  fi
   folder=${CARGO_TARGET_DIR:-target}/instructions
   rm -rf "$folder"
   mkdir -p "$folder"
@@ -68,6 +72,7 @@ compare() {
   before=$(build "$folder/sources" "${options[@]}") || before=''
   after=$(build . "${options[@]}")
   mapfile -t kinds < <("$after" kinds)
+  [ ${#kinds[@]} -gt 0 ] || { echo 'the bench names no kinds' >&2 && return 1; }
   echo "instructions an answer at $(git rev-parse --short "$commit"), here, and the difference"
   count_both "$before" "$after" "$folder" "${kinds[@]}"
   if ! [ -s "$folder/before" ]; then

@@ -28,6 +28,9 @@ const FORMERR: u8 = 1;
 const NXDOMAIN: u8 = 3;
 const REFUSED: u8 = 5;
 
+/// What the upstream gives for every name.
+const PUBLIC: [u8; 4] = [192, 0, 2, 1];
+
 /// The owned addresses of a name of the endpoint and of the zone.
 struct Data {
     endpoint: [u8; 4],
@@ -44,7 +47,7 @@ impl Data {
             "endpoint" => (NOERROR, Some(self.endpoint)),
             // The upstream's alias leads to the zone's name: its address beside the alias is not used.
             "zone" | "alias" => (NOERROR, Some(self.zone)),
-            "hit" | "miss" => (NOERROR, Some([192, 0, 2, 1])),
+            "hit" | "miss" => (NOERROR, Some(PUBLIC)),
             "nodata" => (NOERROR, None),
             "nxdomain" => (NXDOMAIN, None),
             "refused" => (REFUSED, None),
@@ -143,8 +146,9 @@ impl Clients {
                     assert_eq!(reply[..2], awaited.to_be_bytes(), "{}", kind.name);
                     assert_eq!((reply[2] >> 7, reply[3] & 15), (1, rcode), "{}: {reply:?}", kind.name);
                     assert_eq!(reply[7] > 0, address.is_some(), "{}: {reply:?}", kind.name);
-                    let has = address.is_none_or(|address| reply.windows(4).any(|octets| octets == address));
-                    assert!(has, "{}: {reply:?}", kind.name);
+                    let has = |address: [u8; 4]| reply.windows(4).any(|octets| octets == address);
+                    assert!(address.is_none_or(has), "{}: {reply:?}", kind.name);
+                    assert_eq!(has(PUBLIC), address == Some(PUBLIC), "{}: {reply:?}", kind.name);
                     awaited = awaited.wrapping_add(1);
                 }
             }
