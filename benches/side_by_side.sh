@@ -4,10 +4,11 @@
 #   benches/side_by_side.sh HARNESS [WORKLOADS [PEER…]]
 #
 # HARNESS is the folder of the side-by-side harness (bench.py, built with `make`); loopback only, as root it moves into a
-# network namespace of its own. WORKLOADS defaults to local,hit,alias,miss.
+# network namespace of its own. It runs seven rounds of each workload, another server first each time. WORKLOADS defaults
+# to all that docs/performance.md knows, over UDP, with an OPT record and over TCP.
 set -euo pipefail
 harness=${1:?the folder of the side-by-side harness}
-workloads=${2:-local,hit,alias,miss}
+workloads=${2:-local,hit,alias,miss,mixed,local-edns,hit-edns,tcp-local,tcp-hit}
 shift $(($# < 2 ? $# : 2))
 peers=()
 for peer in "${@:-}"; do

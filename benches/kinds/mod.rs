@@ -1,4 +1,5 @@
 //! The kinds of answers that the benches of the core ask for: one configuration, one cache, one query each.
+#![allow(dead_code, reason = "each bench uses its part")]
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -11,9 +12,10 @@ use hubdns::query_log::{QueryLog, Settings, Tap};
 use hubdns::resolve::{Client, Outcome, Silence, Transport, answer};
 use hubdns::server::{Audit, Batch, count_reply, follow};
 use hubdns::view::Snapshot;
-use hubdns::wire::{Key, Moment, RawAnswer, WireName};
+use hubdns::wire::{Key, Moment, RawAnswer, RouteId, WireName};
 
-const CONFIGURATION: &str = r#"
+/// One view with an endpoint and a zone, and a server behind it. Whoever serves it puts its own ports in.
+pub(crate) const CONFIGURATION: &str = r#"
 version = 1
 [server]
 listen = ["127.0.0.1:5300"]
@@ -35,21 +37,13 @@ endpoints = ["discovery"]
 zones = ["priv"]
 "#;
 
-/// A query for an A record with RD and an OPT record.
-fn query(name: &str) -> Vec<u8> {
-    let mut message = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
-    message.extend(wire(name));
-    message.extend([0, 1, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
-    message
-}
-
 fn wire(name: &str) -> Vec<u8> {
     let labels = name.split('.').flat_map(|label| [&[label.len() as u8], label.as_bytes()].concat());
     labels.chain([0]).collect()
 }
 
-/// An upstream's reply: an alias where `target` is given, then one address.
-fn reply(name: &str, target: Option<&str>) -> Vec<u8> {
+/// An upstream's reply: an alias where `target` is given, then one address, 192.0.2.1.
+pub(crate) fn reply(name: &str, target: Option<&str>) -> Vec<u8> {
     let mut message = vec![0, 7, 0x81, 0x80, 0, 1, 0, 1 + u8::from(target.is_some()), 0, 0, 0, 0];
     message.extend(wire(name));
     message.extend([0, 1, 0, 1]);
@@ -63,23 +57,78 @@ fn reply(name: &str, target: Option<&str>) -> Vec<u8> {
     message
 }
 
-/// Each kind: its name, the name asked for, whether the client is in a view.
-pub(crate) const KINDS: [(&str, &str, bool); 7] = [
-    ("endpoint", "rdweb.wvd.microsoft.com", true),
-    ("zone", "hp1.priv.example", true),
-    ("nxdomain", "missing.priv.example", true),
-    ("hit", "www.fwd.example", true),
-    ("alias", "al1.fwd.example", true),
-    ("miss", "never.fwd.example", true),
-    ("refused", "hp1.priv.example", false),
+/// A kind of query, by what it is answered with.
+pub(crate) struct Kind {
+    /// What it is called.
+    pub(crate) name: &'static str,
+    /// What it asks for.
+    pub(crate) qname: &'static str,
+    pub(crate) qtype: u8,
+    /// Whether the client is in a view.
+    pub(crate) inside: bool,
+    /// Octets that are missing at the end.
+    cut: usize,
+}
+
+impl Kind {
+    const fn new(name: &'static str, qname: &'static str) -> Self {
+        Self { name, qname, qtype: 1, inside: true, cut: 0 }
+    }
+
+    /// A query with RD and an OPT record.
+    pub(crate) fn message(&self) -> Vec<u8> {
+        let mut message = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
+        message.extend(wire(self.qname));
+        message.extend([0, self.qtype, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
+        message.truncate(message.len() - self.cut);
+        message
+    }
+
+    /// The query and who asks it.
+    pub(crate) fn question(&self) -> (Vec<u8>, Client) {
+        let source = if self.inside { "127.0.10.1:4000" } else { "127.0.99.1:4000" };
+        let client = Client::new(source.parse().unwrap(), "127.0.0.1:5300".parse().unwrap(), Transport::Udp);
+        (self.message(), client)
+    }
+
+    /// Whether its question can be read.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.cut == 0
+    }
+
+    /// Whether no reply is due before an upstream was asked.
+    pub(crate) fn is_miss(&self) -> bool {
+        self.name == "miss"
+    }
+}
+
+/// All kinds.
+pub(crate) const KINDS: [Kind; 9] = [
+    Kind::new("endpoint", "rdweb.wvd.microsoft.com"),
+    Kind::new("zone", "hp1.priv.example"),
+    Kind { qtype: 28, ..Kind::new("nodata", "hp1.priv.example") },
+    Kind::new("nxdomain", "missing.priv.example"),
+    Kind::new("hit", "www.fwd.example"),
+    Kind::new("alias", "al1.fwd.example"),
+    Kind::new("miss", "never.fwd.example"),
+    Kind { inside: false, ..Kind::new("refused", "hp1.priv.example") },
+    Kind { cut: 20, ..Kind::new("formerr", "hp1.priv.example") },
 ];
 
-/// A moment a second after the cache was filled.
-const NOW: Moment = Moment::from_millis(2_000);
+/// What an exchange brings: the key and the raw answer of an A record, behind an alias where `target` is given.
+pub(crate) fn fetched(route: RouteId, name: &str, target: Option<&str>) -> (Key, RawAnswer) {
+    let key = Key::new(route, WireName::from_presentation(name).unwrap().as_ref(), 1, false, false);
+    let raw = RawAnswer::from_upstream(&reply(name, target), &key).unwrap();
+    (key, raw)
+}
+
+/// When the cache is filled, and a second later.
+pub(crate) const FILLED: Moment = Moment::from_millis(1_000);
+pub(crate) const NOW: Moment = Moment::from_millis(2_000);
 
 /// What all kinds are asked of.
 pub(crate) struct World {
-    snapshot: Snapshot,
+    pub(crate) snapshot: Snapshot,
     cache: Cache,
     counters: Arc<Counters>,
     counts: RefCell<(Tally, Batch)>,
@@ -98,9 +147,8 @@ impl World {
         let cache = Cache::new(1 << 24, Limits::default());
         let route = snapshot.views[0].default_route;
         for (name, target) in [("www.fwd.example", None), ("al1.fwd.example", Some("hp1.priv.example"))] {
-            let message = reply(name, target);
-            let key = Key::new(route.id, WireName::from_presentation(name).unwrap().as_ref(), 1, false, false);
-            cache.insert(&key, RawAnswer::from_upstream(&message, &key).unwrap(), Moment::from_millis(1_000));
+            let (key, raw) = fetched(route.id, name, target);
+            cache.insert(&key, raw, FILLED);
         }
         let board = Board::default();
         let (counters, mut tally) = board.event_loop();
@@ -119,15 +167,8 @@ impl World {
     }
 
     /// Logs every query from now on.
-    #[allow(dead_code, reason = "not every bench logs")]
     pub(crate) fn log(&self, settings: &Settings) {
         self.log.apply(settings, &self.snapshot).expect("a thread");
-    }
-
-    /// A query of a kind.
-    pub(crate) fn question(name: &str, inside: bool) -> (Vec<u8>, Client) {
-        let source = if inside { "127.0.10.1:4000" } else { "127.0.99.1:4000" };
-        (query(name), Client::new(source.parse().unwrap(), "127.0.0.1:5300".parse().unwrap(), Transport::Udp))
     }
 
     /// Asks once.

@@ -15,8 +15,8 @@ pub const BUCKETS: [u64; 15] = [
     100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 2_500_000,
     5_000_000,
 ];
-/// Slots of a new table.
-const SLOTS: usize = 64;
+/// Slots of a new table: it holds what a view or two bring, whatever bucket a slow moment falls into, and grows for more.
+const SLOTS: usize = 256;
 
 #[derive(Debug, Default)]
 struct Slot {

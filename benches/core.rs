@@ -1,4 +1,5 @@
-//! Bytes in, bytes out, without a socket: the core alone, and with what a worker counts. One figure a kind of answer.
+//! The layer `core`: bytes in, bytes out, without a socket. `resolve::answer` alone, and with what a worker counts; one
+//! figure a kind of answer.
 
 mod kinds;
 
@@ -9,8 +10,8 @@ use hubdns::resolve::{Client, Outcome};
 use kinds::{KINDS, World};
 
 fn answers(criterion: &mut Criterion) {
-    measure(criterion, "answer", World::ask);
-    measure(criterion, "serve", World::serve);
+    measure(criterion, "core", World::ask);
+    measure(criterion, "core, counted", World::serve);
 }
 
 type Ask = fn(&World, &[u8], &Client, &mut [u8]) -> Outcome;
@@ -18,13 +19,13 @@ type Ask = fn(&World, &[u8], &Client, &mut [u8]) -> Outcome;
 fn measure(criterion: &mut Criterion, name: &str, ask: Ask) {
     let world = World::new();
     let mut group = criterion.benchmark_group(name);
-    for (kind, name, inside) in KINDS {
-        let (message, client) = World::question(name, inside);
+    for kind in KINDS {
+        let (message, client) = kind.question();
         let mut out = [0; 1_232];
-        group.bench_function(kind, |bencher| {
+        group.bench_function(kind.name, |bencher| {
             bencher.iter(|| {
                 let outcome = ask(&world, black_box(&message), &client, &mut out);
-                assert!(matches!(outcome, Outcome::Reply(_)) || kind == "miss");
+                assert!(matches!(outcome, Outcome::Reply(_)) || kind.is_miss());
                 outcome
             });
         });
