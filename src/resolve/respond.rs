@@ -261,21 +261,25 @@ impl<'b> Reply<'b> {
         if self.cut_count == 0 {
             return;
         }
-        // The lowest TTL of each piece; then, from the back, the lowest of all that follows a piece.
-        let mut least = [u32::MAX; MAX_ALIASES + 2];
+        // The lowest and highest TTL of each piece; then, from the back, the lowest of all that follows a piece.
+        let mut pieces = [(u32::MAX, 0); MAX_ALIASES + 2];
         self.each_ttl(|piece, ttl| {
-            if let Some(known) = least.get_mut(piece) {
-                *known = ttl.min(*known);
+            if let Some((least, most)) = pieces.get_mut(piece) {
+                (*least, *most) = (ttl.min(*least), ttl.max(*most));
             }
             None
         });
-        let mut following = u32::MAX;
-        for known in least.iter_mut().rev() {
-            let own = *known;
-            *known = following;
+        let (mut following, mut is_lowered) = (u32::MAX, false);
+        for (least, most) in pieces.iter_mut().take(self.cut_count.saturating_add(1)).rev() {
+            let own = *least;
+            *least = following;
+            is_lowered |= *most > following;
             following = following.min(own);
         }
-        self.each_ttl(|piece, ttl| least.get(piece).copied().filter(|most| ttl > *most));
+        // An aged alias has less than what it leads to most of the time.
+        if is_lowered {
+            self.each_ttl(|piece, ttl| pieces.get(piece).map(|(least, _)| *least).filter(|least| ttl > *least));
+        }
     }
 
     /// Visits the TTLs of answer and authority section with the piece that each belongs to, and writes what `visit`
