@@ -274,6 +274,13 @@ impl Server {
         self.log.text()
     }
 
+    /// Octets of its heap, stacks and the like that are in memory; pages of files are not counted.
+    pub(crate) fn resident_octets(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("Linux tells it");
+        line.trim().strip_suffix(" kB").and_then(|octets| octets.parse::<u64>().ok()).expect("a number") * 1_024
+    }
+
     pub(crate) fn is_alive(&mut self) -> bool {
         self.child.try_wait().expect("the child can be asked").is_none()
     }
