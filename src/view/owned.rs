@@ -125,6 +125,7 @@ impl Snapshot {
         self.forward(view, name, qtype, view.default_route, Why::Default)
     }
 
+    #[inline(always)]
     fn endpoint<'v>(&'v self, view: &'v View, name: NameRef<'_>, hit: Hit, qtype: u16) -> Verdict<'v> {
         let Some((endpoint, record)) = view.record(hit) else {
             return self.forward(view, name, qtype, view.default_route, Why::Default);
@@ -248,6 +249,7 @@ impl View {
         Some(zone.find(relative, exists))
     }
 
+    #[inline]
     fn record(&self, hit: Hit) -> Option<(&Endpoint, &EndpointRecord)> {
         let endpoint = self.endpoints.get(hit.endpoint)?;
         Some((endpoint, endpoint.records.get(hit.record)?))
