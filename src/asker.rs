@@ -31,7 +31,7 @@ impl Asker {
     /// When threads cannot be had.
     pub fn start(mut plan: SnapshotPlan, cache_octets: u64) -> Result<Self, Error> {
         plan.generation = 1;
-        plan.views.iter_mut().for_each(|view| view.keep_warm.clear());
+        plan.views.iter_mut().for_each(|view| Arc::make_mut(view).keep_warm.clear());
         let runtime = Builder::new_multi_thread().worker_threads(1).enable_all().build().map_err(Error::Worker)?;
         let settings = Settings { listen: Vec::new(), workers: 1, cache_octets, limits: Limits::default() };
         let server = Server::start(&settings, Snapshot::build(plan), runtime.handle().clone())?;

@@ -95,6 +95,8 @@ pub fn serve(path: &Path, lost: impl Fn() -> u64) -> Result<(), Error> {
     admin::step_general_path(runtime.handle(), Arc::clone(&status));
     let first = Loaded { plan, revision: revision.clone(), sources };
     let (reloader, changed) = Reloader::new(path, server, (http, status), (config, first, &findings));
+    // Their places hold the files' texts.
+    drop(findings);
     // Only now: whoever reads it finds /readyz and the metrics whole.
     tracing::info!(version = env!("CARGO_PKG_VERSION"), generation = 1, revision, "ready");
     let ended = runtime.block_on(until_stopped(reloader, signals, (orders, changed), lost));

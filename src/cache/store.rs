@@ -39,29 +39,40 @@ struct Slot {
     is_main: bool,
 }
 
-/// Fingerprints of what left the small queue: a bucket forgets its oldest first.
+/// Fingerprints of what left the small queue, four for each entry that the shard may hold: a bucket forgets its oldest
+/// first.
 struct Ghosts {
+    /// None until something has left: a shard that is not full needs no memory for it.
     buckets: Box<[[u16; BUCKET]]>,
+    /// How many there are then, a power of two.
+    count: usize,
 }
 
 impl Ghosts {
     fn new(octets: u64) -> Self {
         let entries = usize::try_from(octets / TYPICAL_OCTETS).unwrap_or(usize::MAX).clamp(BUCKET, 1 << 24);
-        let buckets = (entries * 2).next_power_of_two();
-        Self { buckets: vec![[0; BUCKET]; buckets].into() }
+        Self { buckets: Box::default(), count: (entries * 4 / BUCKET).next_power_of_two() }
+    }
+
+    /// Octets once something has left.
+    fn octets_at_most(&self) -> u64 {
+        (self.count * BUCKET * size_of::<u16>()) as u64
     }
 
     fn octets(&self) -> u64 {
-        (self.buckets.len() * BUCKET * size_of::<u16>()) as u64
+        size_of_val(&*self.buckets) as u64
     }
 
     fn place(&mut self, hash: u64) -> Option<(&mut [u16; BUCKET], u16)> {
         let fingerprint = ((hash >> 20) as u16).max(1);
-        let index = (hash >> 36) as usize & (self.buckets.len() - 1);
+        let index = (hash >> 36) as usize & (self.count - 1);
         self.buckets.get_mut(index).map(|bucket| (bucket, fingerprint))
     }
 
     fn remember(&mut self, hash: u64) {
+        if self.buckets.is_empty() {
+            self.buckets = vec![[0; BUCKET]; self.count].into();
+        }
         if let Some((bucket, fingerprint)) = self.place(hash) {
             bucket.rotate_right(1);
             bucket[0] = fingerprint;
@@ -149,7 +160,7 @@ impl Store {
         }
     }
 
-    /// Octets held, fingerprints among them.
+    /// Octets held, fingerprints among them where there are any.
     pub(super) fn octets(&self) -> u64 {
         self.shards.iter().map(lock).map(|shard| shard.octets + shard.ghosts.octets()).sum()
     }
@@ -186,7 +197,7 @@ impl Shard {
             main: VecDeque::new(),
             small_octets: 0,
             octets: 0,
-            bound: octets.saturating_sub(ghosts.octets()),
+            bound: octets.saturating_sub(ghosts.octets_at_most()),
             ghosts,
             evictions: 0,
         }
@@ -194,7 +205,7 @@ impl Shard {
 
     /// The octets that the shard was made for.
     fn bound_given(&self) -> u64 {
-        self.bound + self.ghosts.octets()
+        self.bound + self.ghosts.octets_at_most()
     }
 
     fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {

@@ -67,6 +67,21 @@ fn the_bound_holds_in_octets() {
 }
 
 #[test]
+fn fingerprints_take_memory_once_something_has_left_and_little_of_the_bound() {
+    let bound = 16 << 20;
+    let cache = Cache::new(bound, Limits::default());
+    assert_eq!(cache.octets(), 0, "a new cache holds nothing");
+    let mut at_most = 0;
+    for number in 0..80_000 {
+        let name = format!("n{number}.example");
+        cache.insert(&key(&name), reply(&name, 300), Moment::from_millis(0));
+        at_most = at_most.max(cache.octets());
+    }
+    assert!(cache.evictions() > 10_000, "{} left", cache.evictions());
+    assert!(at_most > bound * 9 / 10, "{at_most} octets: answers have nearly all of the bound");
+}
+
+#[test]
 fn r04_an_entry_is_judged_once_a_generation() {
     let entry = Entry::new(reply("a.example", 30), Moment::from_millis(0), &Limits::default());
     assert!(entry.is_plain(1, |_| true));

@@ -62,7 +62,12 @@ fn snapshot() -> Snapshot {
         log_queries: None,
         log_clients: None,
     };
-    Snapshot::build(SnapshotPlan { generation: 1, groups: vec![group], views: vec![view], ..SnapshotPlan::default() })
+    Snapshot::build(SnapshotPlan {
+        generation: 1,
+        groups: vec![group],
+        views: vec![Arc::new(view)],
+        ..SnapshotPlan::default()
+    })
 }
 
 fn explain(client: &str, asked: &str) -> Explained {

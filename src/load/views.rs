@@ -58,7 +58,7 @@ pub(super) fn missing_in(tables: &Tables<'_>, view: &FlatView<'_>, zone: usize) 
 }
 
 /// Plans the views that have clients; errors are reported and leave a view out.
-pub(super) fn plan(tables: &Tables<'_>, views: &[FlatView<'_>], findings: &mut Vec<Finding>) -> Vec<ViewPlan> {
+pub(super) fn plan(tables: &Tables<'_>, views: &[FlatView<'_>], findings: &mut Vec<Finding>) -> Vec<Arc<ViewPlan>> {
     let mut plans = Vec::new();
     for view in views {
         let before = findings.len();
@@ -83,7 +83,7 @@ pub(super) fn plan(tables: &Tables<'_>, views: &[FlatView<'_>], findings: &mut V
         if findings.get(before..).is_some_and(crate::config::has_errors) {
             continue;
         }
-        plans.push(plan_of(tables, view, upstream));
+        plans.push(Arc::new(plan_of(tables, view, upstream)));
     }
     plans
 }

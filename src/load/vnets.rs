@@ -35,7 +35,7 @@ pub fn check_vnets(
 fn uncovered(inventory: &Inventory, vnet: &Vnet, plan: &SnapshotPlan, findings: &mut Vec<Finding>) {
     let servers: Vec<IpAddr> = vnet.dns_servers.iter().map(|(address, _)| *address).collect();
     let views = plan.views.iter().filter(|view| is_reached(view, &servers));
-    let mut held: Vec<IpNet> = views.flat_map(networks).collect();
+    let mut held: Vec<IpNet> = views.flat_map(|view| networks(view)).collect();
     held.sort();
     held.dedup();
     let mut bare = Vec::new();

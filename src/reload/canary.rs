@@ -192,6 +192,8 @@ impl Observer for Panicked {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::load;
 
@@ -246,7 +248,7 @@ zones = ["z"]
     #[test]
     fn an_endpoint_that_answers_with_the_addresses_of_another_is_found() {
         let mut broken = snapshot(HUB);
-        broken.views[0].endpoints.swap(0, 1);
+        Arc::make_mut(&mut broken.views[0].plan).endpoints.swap(0, 1);
         let found = check(&broken, &[]).unwrap_err();
         let told = found.to_string();
         assert_eq!(told, "view v answers other.example A with NOERROR [10.0.0.3] in place of NOERROR {10.0.0.4}");
@@ -256,10 +258,10 @@ zones = ["z"]
     fn an_endpoint_that_lets_its_names_through_is_found() {
         let mut broken = snapshot(HUB);
         let shut = broken.views[0].endpoints[3].as_ref().clone();
-        broken.views[0].endpoints[0] = std::sync::Arc::new(Endpoint { state: State::Private, ..shut });
+        Arc::make_mut(&mut broken.views[0].plan).endpoints[0] = Arc::new(Endpoint { state: State::Private, ..shut });
         assert!(check(&broken, &[]).is_err());
         let mut panics = snapshot(HUB);
-        panics.views[0].endpoints.clear();
+        Arc::make_mut(&mut panics.views[0].plan).endpoints.clear();
         assert_eq!(check(&panics, &[]), Ok(3), "nothing is owned by endpoints any more");
     }
 }

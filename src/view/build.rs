@@ -7,13 +7,13 @@ use hashbrown::HashMap;
 
 use super::index::Union;
 use super::owned;
-use super::plan::{SnapshotPlan, ViewPlan};
+use super::plan::{Forward, SnapshotPlan, ViewPlan};
 use super::select::Selector;
-use super::snapshot::{ForwardRoute, Hit, Names, Route, Snapshot, View};
+use super::snapshot::{ForwardRoute, Hit, Holdings, Names, Route, Snapshot, View};
 use crate::upstream::Group;
 use crate::wire::{Name, NameRef, Template, rtype};
 use crate::zone::avd::Kind;
-use crate::zone::{ByAddress, Endpoint, State, reverse};
+use crate::zone::{ByAddress, Endpoint, State, Zone, reverse};
 
 impl Snapshot {
     /// Builds all indexes. The plan was checked by its loader; of two entries for one name the first wins.
@@ -23,7 +23,8 @@ impl Snapshot {
         let groups: Vec<Arc<Group>> = plan.groups.into_iter().map(Arc::new).collect();
         let routes: Vec<Route> =
             groups.iter().enumerate().map(|(group, servers)| Route { group, id: servers.route_id() }).collect();
-        let views: Vec<View> = plan.views.into_iter().map(|view| view_of(view, &routes)).collect();
+        let mut shared = HashMap::new();
+        let views: Vec<View> = plan.views.into_iter().map(|view| view_of(view, &routes, &mut shared)).collect();
         Self {
             generation: plan.generation,
             views,
@@ -37,8 +38,26 @@ impl Snapshot {
     }
 }
 
-fn view_of(plan: ViewPlan, routes: &[Route]) -> View {
+/// What [`Holdings`] are made of; endpoints and zones by their places in memory.
+#[derive(PartialEq, Eq, Hash)]
+struct Parts {
+    endpoints: Vec<*const Endpoint>,
+    zones: Vec<*const Zone>,
+    forwards: Vec<Forward>,
+}
+
+fn view_of(plan: Arc<ViewPlan>, routes: &[Route], shared: &mut HashMap<Parts, Arc<Holdings>>) -> View {
     let route = |group: usize| routes.get(group).copied().unwrap_or(Route { group, id: crate::wire::RouteId(0) });
+    let parts = Parts {
+        endpoints: plan.endpoints.iter().map(Arc::as_ptr).collect(),
+        zones: plan.zones.iter().map(|(zone, _)| Arc::as_ptr(zone)).collect(),
+        forwards: plan.forwards.clone(),
+    };
+    let held = shared.entry(parts).or_insert_with(|| Arc::new(holdings(&plan, route)));
+    View { default_route: route(plan.upstream), reverse_route: plan.reverse.map(route), held: Arc::clone(held), plan }
+}
+
+fn holdings(plan: &ViewPlan, route: impl Fn(usize) -> Route) -> Holdings {
     let (resource_of, addresses, guids) = resources(&plan.endpoints);
     let forwards = plan.forwards.iter().map(|forward| ForwardRoute {
         suffix: forward.suffix.clone(),
@@ -46,34 +65,15 @@ fn view_of(plan: ViewPlan, routes: &[Route]) -> View {
         origin: forward.origin.clone(),
     });
     let forwards: Vec<ForwardRoute> = forwards.collect();
-    let pointers = pointers(&plan.endpoints);
     let has_global =
         plan.endpoints.iter().any(|endpoint| endpoint.kind == Kind::Global && endpoint.state == State::Private);
-    View {
-        names: names(&plan, &forwards),
-        name: plan.name,
-        origin: plan.origin,
-        networks: plan.networks,
-        listeners: plan.listeners,
-        private: plan.private,
-        unlisted: plan.unlisted,
-        guard: plan.guard,
-        reply_within: plan.reply_within,
-        keep_warm: plan.keep_warm,
-        overrides: plan.overrides,
-        log_queries: plan.log_queries,
-        log_clients: plan.log_clients,
-        default_route: route(plan.upstream),
-        reverse: plan.reverse.map(route),
+    Holdings {
+        names: names(plan, &forwards),
         forwards,
-        endpoints: plan.endpoints,
-        zones: plan.zones,
-        pointers,
+        pointers: pointers(&plan.endpoints),
         resource_of,
         addresses,
         guids,
-        must_be_private: plan.must_be_private,
-        private_ranges: plan.private_ranges,
         has_global,
     }
 }
@@ -111,6 +111,10 @@ fn names(plan: &ViewPlan, forwards: &[ForwardRoute]) -> Names {
     }
     for (name, endpoint) in above {
         for parent in name.as_ref().suffixes().skip(1).filter(|parent| !parent.is_root()) {
+            // Whoever marked it marks, or has marked, all above it.
+            if names.is_marked(parent, endpoint) {
+                break;
+            }
             let place = names.place(parent.to_owned());
             place.above = true;
             place.above_endpoint |= endpoint;

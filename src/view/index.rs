@@ -1,5 +1,7 @@
 //! The union index (R4): tells in a few look-ups whether any view could shape a raw answer.
 
+use std::sync::Arc;
+
 use hashbrown::HashSet;
 
 use super::owned;
@@ -25,7 +27,7 @@ pub struct Union {
 
 impl Union {
     /// Collects the names of all views.
-    pub(super) fn new(views: &[ViewPlan]) -> Self {
+    pub(super) fn new(views: &[Arc<ViewPlan>]) -> Self {
         let mut union = Self::default();
         for view in views {
             for name in view.endpoints.iter().flat_map(|endpoint| &endpoint.records).flat_map(|record| &record.names) {

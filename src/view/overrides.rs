@@ -24,6 +24,7 @@ impl SnapshotPlan {
     /// Has an override hold. Returns whether the view has such an endpoint.
     pub fn apply(&mut self, own: &Override) -> bool {
         let Some(view) = self.views.iter_mut().find(|view| view.name == own.view) else { return false };
+        let view = Arc::make_mut(view);
         let mut holds = false;
         for endpoint in view.endpoints.iter_mut().filter(|endpoint| endpoint.name == own.endpoint) {
             *endpoint = Arc::new(Endpoint { state: own.state, ..(**endpoint).clone() });

@@ -90,7 +90,7 @@ impl Snapshot {
         if reverse::is_reverse(name) {
             return self.look_up_reverse(view, name);
         }
-        let own = view.names.get(name.octets());
+        let own = view.held.names.get(name.octets());
         if let Some(hit) = own.and_then(|entry| entry.exact) {
             return self.endpoint(view, name, hit, qtype);
         }
@@ -101,7 +101,7 @@ impl Snapshot {
         for suffix in name.suffixes() {
             // The name itself was looked for already.
             let entry =
-                if suffix.octets().len() == name.octets().len() { own } else { view.names.get(suffix.octets()) };
+                if suffix.octets().len() == name.octets().len() { own } else { view.held.names.get(suffix.octets()) };
             let Some(entry) = entry else { continue };
             if let Some(verdict) =
                 (!not_owned).then(|| view.by_zone(name, suffix, entry.suffix, &mut not_owned)).flatten()
@@ -116,7 +116,7 @@ impl Snapshot {
             {
                 return self.endpoint(view, name, hit, qtype);
             }
-            if let Some(forward) = entry.suffix.route.and_then(|route| view.forwards.get(route)) {
+            if let Some(forward) = entry.suffix.route.and_then(|route| view.held.forwards.get(route)) {
                 let why = Why::Suffix(forward.suffix.as_ref(), &forward.origin);
                 return self.forward(view, name, qtype, forward.route, why);
             }
@@ -125,6 +125,7 @@ impl Snapshot {
         self.forward(view, name, qtype, view.default_route, Why::Default)
     }
 
+    #[inline(always)]
     fn endpoint<'v>(&'v self, view: &'v View, name: NameRef<'_>, hit: Hit, qtype: u16) -> Verdict<'v> {
         let Some((endpoint, record)) = view.record(hit) else {
             return self.forward(view, name, qtype, view.default_route, Why::Default);
@@ -144,7 +145,7 @@ impl Snapshot {
     /// A name that no owned data has: AVD's rules (R18) and special use (R20) before the route.
     fn forward<'v>(&'v self, view: &'v View, name: NameRef<'_>, qtype: u16, route: Route, why: Why<'v>) -> Verdict<'v> {
         if let Some(avd) = self.clouds.classify(name) {
-            let above = || view.names.get(name.octets()).is_some_and(|entry| entry.above_endpoint);
+            let above = || view.held.names.get(name.octets()).is_some_and(|entry| entry.above_endpoint);
             if avd.is_private_link() && (avd.is_suffix || above()) {
                 return Verdict::Empty(None);
             }
@@ -163,7 +164,7 @@ impl Snapshot {
     }
 
     fn is_foreign(&self, view: &View, avd: &AvdName<'_>) -> bool {
-        avd.guid.is_some_and(|guid| !view.guids.contains_key(&guid) && !self.known.contains(&guid))
+        avd.guid.is_some_and(|guid| !view.held.guids.contains_key(&guid) && !self.known.contains(&guid))
     }
 
     /// R17: a zone's node, a PTR made here, a route, the local zones' NXDOMAIN, the default route.
@@ -172,13 +173,13 @@ impl Snapshot {
         let mut route = None;
         let mut not_owned = false;
         for suffix in name.suffixes().filter(|suffix| reverse::is_reverse(*suffix)) {
-            let Some(entry) = view.names.get(suffix.octets()) else { continue };
+            let Some(entry) = view.held.names.get(suffix.octets()) else { continue };
             let zone = (!not_owned && by_zone.is_none() && route.is_none())
                 .then(|| view.by_zone(name, suffix, entry.suffix, &mut not_owned))
                 .flatten();
             by_zone = by_zone.or(zone);
             if route.is_none() && by_zone.is_none() {
-                route = entry.suffix.route.and_then(|index| view.forwards.get(index));
+                route = entry.suffix.route.and_then(|index| view.held.forwards.get(index));
             }
         }
         if let Some(verdict @ Verdict::Zone { found: Match::Node(_) | Match::Wildcard(_), .. }) = by_zone {
@@ -199,7 +200,7 @@ impl Snapshot {
             let why = Why::Suffix(forward.suffix.as_ref(), &forward.origin);
             return Verdict::Forward { route: forward.route, why, foreign: false };
         }
-        match (local, view.reverse) {
+        match (local, view.reverse_route) {
             (Some(_), Some(route)) => Verdict::Forward { route, why: Why::Reverse, foreign: false },
             (Some(zone), None) => Verdict::Special(Special::NxDomain(zone.octets().len())),
             (None, _) => Verdict::Forward { route: view.route_of(name), why: Why::Default, foreign: false },
@@ -219,7 +220,7 @@ impl View {
         if let Some((zone, missing)) = entry.zone.and_then(|index| self.zones.get(index)) {
             let found = self.find_in(zone, name, suffix)?;
             if !matches!(found, Match::Missing) || *missing == Missing::NxDomain {
-                let above = || self.names.get(name.octets()).is_some_and(|entry| entry.above_endpoint);
+                let above = || self.held.names.get(name.octets()).is_some_and(|entry| entry.above_endpoint);
                 if matches!(found, Match::Missing) && above() {
                     return Some(Verdict::Empty(Some(zone)));
                 }
@@ -242,12 +243,13 @@ impl View {
         let relative = name.relative_to(suffix)?;
         let exists = |encloser: &[u8]| {
             let ahead = relative.len().saturating_sub(encloser.len());
-            let entry = name.octets().get(ahead..).and_then(|whole| self.names.get(whole));
+            let entry = name.octets().get(ahead..).and_then(|whole| self.held.names.get(whole));
             entry.is_some_and(|entry| entry.exact.is_some() || entry.above_endpoint)
         };
         Some(zone.find(relative, exists))
     }
 
+    #[inline]
     fn record(&self, hit: Hit) -> Option<(&Endpoint, &EndpointRecord)> {
         let endpoint = self.endpoints.get(hit.endpoint)?;
         Some((endpoint, endpoint.records.get(hit.record)?))
@@ -255,9 +257,9 @@ impl View {
 
     /// The route of a name by the longest `forward` suffix, or the default.
     fn route_of(&self, name: NameRef<'_>) -> Route {
-        let routes = name.suffixes().filter_map(|suffix| self.names.get(suffix.octets())?.suffix.route);
+        let routes = name.suffixes().filter_map(|suffix| self.held.names.get(suffix.octets())?.suffix.route);
         routes
-            .filter_map(|index| self.forwards.get(index))
+            .filter_map(|index| self.held.forwards.get(index))
             .map(|forward| forward.route)
             .next()
             .unwrap_or(self.default_route)
@@ -265,7 +267,7 @@ impl View {
 
     /// Whether an owned name lies below `name` (R19).
     pub fn is_above_owned(&self, name: NameRef<'_>) -> bool {
-        self.names.get(name.octets()).is_some_and(|entry| entry.above)
+        self.held.names.get(name.octets()).is_some_and(|entry| entry.above)
             || reverse::is_reverse(name) && self.is_above_pointer(name)
             || name.octets() == b"\x04arpa\0"
                 && [IpAddr::from([0; 4]), IpAddr::from([0; 16])].iter().any(|all| self.has_address_in(*all, 0))
@@ -276,7 +278,7 @@ impl View {
         if bits < bits_of(address) {
             return None;
         }
-        let mut best = self.pointers.get(address);
+        let mut best = self.held.pointers.get(address);
         for other in self.zones.iter().filter_map(|(zone, _)| zone.pointer(address)) {
             if best.is_none_or(|best| target(other) < target(best)) {
                 best = Some(other);
@@ -293,7 +295,8 @@ impl View {
 
     /// Whether a PTR record is made for an address of the prefix.
     fn has_address_in(&self, network: IpAddr, bits: u8) -> bool {
-        self.pointers.has_any(network, bits) || self.zones.iter().any(|(zone, _)| zone.has_address_in(network, bits))
+        self.held.pointers.has_any(network, bits)
+            || self.zones.iter().any(|(zone, _)| zone.has_address_in(network, bits))
     }
 
     /// Whether the leak guard holds `name` (R25), and for which resource. `crossed` says whether the chain it stands in
@@ -303,7 +306,7 @@ impl View {
             return None;
         }
         for suffix in name.suffixes() {
-            let Some(entry) = self.names.get(suffix.octets()) else { continue };
+            let Some(entry) = self.held.names.get(suffix.octets()) else { continue };
             if let Some(guarded) = self.guarded_at(entry, suffix == name) {
                 return guarded;
             }
@@ -316,13 +319,13 @@ impl View {
             return Some(Guarded { resource: None, mate: false });
         }
         let avd = snapshot.clouds.classify(name)?;
-        let mate = avd.guid.and_then(|guid| self.guids.get(&guid)).copied();
+        let mate = avd.guid.and_then(|guid| self.held.guids.get(&guid)).copied();
         if let Some(resource) = mate.filter(|resource| crossed && self.is_private(*resource)) {
             return Some(Guarded { resource: Some(resource), mate: true });
         }
         let global_suffix = name.is_at_or_below(avd.cloud.private_link_global.as_ref());
         let one_zone = avd.cloud.private_link == avd.cloud.private_link_global;
-        if self.has_global && global_suffix && !one_zone {
+        if self.held.has_global && global_suffix && !one_zone {
             return Some(Guarded { resource: mate, mate: false });
         }
         let kinds: &[Kind] = match snapshot.clouds.kind_by_name(name) {
@@ -337,7 +340,7 @@ impl View {
 
     /// Whether a resource has an endpoint here that is not public.
     fn is_private(&self, resource: usize) -> bool {
-        let own = self.endpoints.iter().zip(&self.resource_of).filter(|(_, of)| **of == resource);
+        let own = self.endpoints.iter().zip(&self.held.resource_of).filter(|(_, of)| **of == resource);
         own.into_iter().any(|(endpoint, _)| endpoint.state != State::Public)
     }
 
@@ -346,21 +349,21 @@ impl View {
     fn guarded_at(&self, entry: &Entry, itself: bool) -> Option<Option<Guarded>> {
         let hit = entry.exact.or(entry.suffix.wildcard.filter(|_| !itself))?;
         let (endpoint, _) = self.record(hit)?;
-        let resource = self.resource_of.get(hit.endpoint).copied();
+        let resource = self.held.resource_of.get(hit.endpoint).copied();
         Some((endpoint.state != State::Public).then_some(Guarded { resource, mate: false }))
     }
 
     /// Whether an address behind a guarded name may leave: one held for its resource, or a private one for a name
     /// without a record here.
     pub fn lets_pass(&self, guarded: Guarded, address: IpAddr) -> bool {
-        let held = guarded.resource.and_then(|resource| self.addresses.get(resource));
+        let held = guarded.resource.and_then(|resource| self.held.addresses.get(resource));
         held.is_some_and(|held| held.contains(&address))
             || self.private_ranges.iter().any(|range| range.contains(&address))
     }
 
     /// The GUID's resource has an endpoint here.
     pub fn has_guid(&self, guid: u128) -> bool {
-        self.guids.contains_key(&guid)
+        self.held.guids.contains_key(&guid)
     }
 }
 

@@ -26,7 +26,7 @@ pub struct SnapshotPlan {
     /// The upstream groups.
     pub groups: Vec<Group>,
     /// The views that have clients; abstract ones are gone.
-    pub views: Vec<ViewPlan>,
+    pub views: Vec<Arc<ViewPlan>>,
 }
 
 /// A listener that a view is bound to (R7).
@@ -70,7 +70,7 @@ pub struct Pattern {
 }
 
 /// A conditional route.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Forward {
     /// Names at and below it take the route.
     pub suffix: Name,

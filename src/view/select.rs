@@ -1,6 +1,7 @@
 //! Client and listener → view (R7): a view that names the listener first, then the longest prefix; never file order.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use ipnet::IpNet;
 
@@ -71,7 +72,7 @@ struct Prefixes {
 }
 
 impl Prefixes {
-    fn new<'v>(views: impl Iterator<Item = (usize, &'v ViewPlan)>) -> Self {
+    fn new<'v>(views: impl Iterator<Item = (usize, &'v Arc<ViewPlan>)>) -> Self {
         let (mut four, mut six) = (Vec::new(), Vec::new());
         for (view, plan) in views {
             let all = [IpNet::V4(Default::default()), IpNet::V6(Default::default())];
@@ -109,7 +110,7 @@ pub struct Selector {
 
 impl Selector {
     /// Builds the tables of all views.
-    pub fn new(views: &[ViewPlan]) -> Self {
+    pub fn new(views: &[Arc<ViewPlan>]) -> Self {
         let mut listeners: Vec<ListenerMatch> = views.iter().flat_map(|view| view.listeners.iter().copied()).collect();
         listeners.sort_by_key(|listener| format!("{listener:?}"));
         listeners.dedup();
@@ -144,8 +145,8 @@ mod tests {
     use crate::view::{GuardMode, Snapshot, SnapshotPlan, Unlisted};
     use crate::zone::Origin;
 
-    fn view(name: &str, networks: &[&str], listeners: &[&str]) -> ViewPlan {
-        ViewPlan {
+    fn view(name: &str, networks: &[&str], listeners: &[&str]) -> Arc<ViewPlan> {
+        Arc::new(ViewPlan {
             name: name.into(),
             origin: Origin::new("test", 1),
             networks: networks.iter().map(|net| net.parse().unwrap()).collect(),
@@ -165,7 +166,7 @@ mod tests {
             overrides: Vec::new(),
             log_queries: None,
             log_clients: None,
-        }
+        })
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `Snapshot`: everything that answers depend on, immutable, swapped whole; and the [`View`]s in it.
 
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,14 +9,12 @@ use hashbrown::{HashMap, HashSet};
 use ipnet::IpNet;
 
 use super::index::Union;
-use super::overrides::Override;
-use super::plan::{GuardMode, ListenerMatch, Pattern, Unlisted};
+use super::plan::{ListenerMatch, ViewPlan};
 use super::select::{Selected, Selector};
-use crate::config::{ClientDetail, QueryLevel};
 use crate::upstream::Group;
 use crate::wire::{Name, NameRef, RouteId, Template, WireName};
-use crate::zone::avd::{Clouds, Kind};
-use crate::zone::{ByAddress, Endpoint, Missing, Origin, Zone};
+use crate::zone::avd::Clouds;
+use crate::zone::{ByAddress, Endpoint, Origin};
 
 type NameMap<V> = HashMap<Name, V, foldhash::fast::RandomState>;
 
@@ -32,6 +31,11 @@ impl Names {
     #[inline]
     pub(super) fn get(&self, name: &[u8]) -> Option<&Entry> {
         if self.sizes & size_bit(name) == 0 { None } else { self.entries.get(name) }
+    }
+
+    /// Whether it is known that an owned name lies below a name, an endpoint's where that is asked.
+    pub(super) fn is_marked(&self, name: NameRef<'_>, by_endpoint: bool) -> bool {
+        self.get(name.octets()).is_some_and(|entry| entry.above && (entry.above_endpoint || !by_endpoint))
     }
 
     /// The place of a name, made where there is none.
@@ -93,40 +97,10 @@ pub(super) struct ForwardRoute {
     pub(super) origin: Origin,
 }
 
-/// The clients of one or more virtual networks and what they see.
+/// What a view has, laid out for look-ups. It follows from the endpoints, the zones and the conditional routes alone, so
+/// views that have the same share one.
 #[derive(Debug)]
-pub struct View {
-    /// Its name.
-    pub name: Arc<str>,
-    /// Where it was written.
-    pub origin: Origin,
-    /// Its clients' prefixes.
-    pub networks: Vec<IpNet>,
-    /// The listeners it is bound to.
-    pub listeners: Vec<ListenerMatch>,
-    /// The kinds that are meant to answer privately.
-    pub private: Vec<Kind>,
-    /// What becomes of foreign names.
-    pub unlisted: Unlisted,
-    /// What the guard covers.
-    pub guard: GuardMode,
-    /// How long a client waits at most.
-    pub reply_within: Option<Duration>,
-    /// Names kept in the cache.
-    pub keep_warm: Vec<Name>,
-    /// Overrides that hold here.
-    pub overrides: Vec<Override>,
-    /// Which of its queries are logged; none: as all.
-    pub log_queries: Option<QueryLevel>,
-    /// How much of its clients' addresses is logged; none: as of all.
-    pub log_clients: Option<ClientDetail>,
-    /// The default route.
-    pub default_route: Route,
-    /// Its endpoints.
-    pub endpoints: Vec<Arc<Endpoint>>,
-    /// Its zones, with the fate of missing names here.
-    pub zones: Vec<(Arc<Zone>, Missing)>,
-    pub(super) reverse: Option<Route>,
+pub(super) struct Holdings {
     pub(super) forwards: Vec<ForwardRoute>,
     pub(super) names: Names,
     /// PTR records made from the endpoints' addresses (R17); zones have their own.
@@ -136,9 +110,27 @@ pub struct View {
     /// The addresses held for each resource.
     pub(super) addresses: Vec<Vec<IpAddr>>,
     pub(super) guids: HashMap<u128, usize, foldhash::fast::RandomState>,
-    pub(super) must_be_private: Vec<Pattern>,
-    pub(super) private_ranges: Vec<IpNet>,
     pub(super) has_global: bool,
+}
+
+/// The clients of one or more virtual networks and what they see.
+#[derive(Debug)]
+pub struct View {
+    /// What it was built of: its settings and data are read there, and a reload keeps the same.
+    pub plan: Arc<ViewPlan>,
+    /// The default route.
+    pub default_route: Route,
+    pub(super) reverse_route: Option<Route>,
+    pub(super) held: Arc<Holdings>,
+}
+
+impl Deref for View {
+    type Target = ViewPlan;
+
+    #[inline]
+    fn deref(&self) -> &ViewPlan {
+        &self.plan
+    }
 }
 
 /// Everything that answers depend on.
@@ -216,19 +208,19 @@ impl View {
 
     /// The endpoint of the resource with a GUID, if one is here.
     pub fn endpoint_of(&self, guid: u128) -> Option<&Arc<Endpoint>> {
-        let resource = self.guids.get(&guid)?;
-        let own = self.endpoints.iter().zip(&self.resource_of).find(|(_, of)| *of == resource);
+        let resource = self.held.guids.get(&guid)?;
+        let own = self.endpoints.iter().zip(&self.held.resource_of).find(|(_, of)| *of == resource);
         own.map(|(endpoint, _)| endpoint)
     }
 
     /// The suffixes of its conditional routes.
     pub fn forward_suffixes(&self) -> impl Iterator<Item = (NameRef<'_>, Route)> {
-        self.forwards.iter().map(|forward| (forward.suffix.as_ref(), forward.route))
+        self.held.forwards.iter().map(|forward| (forward.suffix.as_ref(), forward.route))
     }
 
     /// Where reverse names of private addresses without a record go (R17).
     pub fn reverse_route(&self) -> Option<Route> {
-        self.reverse
+        self.reverse_route
     }
 
     /// How long a client waits for an answer that this route brings (R27).

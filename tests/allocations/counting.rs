@@ -8,6 +8,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 thread_local! {
     /// Allocations of this thread.
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    /// Octets that this thread allocated, without those that it gave back.
+    static HELD: Cell<i64> = const { Cell::new(0) };
     /// Whether this thread is a worker, once that was asked.
     static IS_WORKER: Cell<Option<bool>> = const { Cell::new(None) };
 }
@@ -19,6 +21,11 @@ static BY_WORKERS: AtomicU64 = AtomicU64::new(0);
 /// Allocations of the caller's thread so far.
 pub(crate) fn by_this_thread() -> u64 {
     ALLOCATIONS.with(Cell::get)
+}
+
+/// Octets that the caller's thread holds.
+pub(crate) fn held() -> i64 {
+    HELD.with(Cell::get)
 }
 
 /// How often workers allocate while something is done. Their threads must have been at work before.
@@ -49,6 +56,7 @@ struct Counting;
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        HELD.with(|held| held.set(held.get() + layout.size() as i64));
         if WATCHED.load(Relaxed) && is_worker() {
             BY_WORKERS.fetch_add(1, Relaxed);
         }
@@ -57,6 +65,7 @@ unsafe impl GlobalAlloc for Counting {
     }
 
     unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        HELD.with(|held| held.set(held.get() - layout.size() as i64));
         // SAFETY: as above.
         unsafe { System.dealloc(place, layout) }
     }

@@ -1,4 +1,5 @@
-//! A fast reply allocates nothing, counted by the allocator itself: the core alone, and a whole server over UDP.
+//! A fast reply allocates nothing, counted by the allocator itself: the core alone, and a whole server over UDP; and what
+//! many views hold.
 //!
 //! A binary of its own, since the allocator counts for the whole process.
 
@@ -9,4 +10,5 @@ mod port;
 
 mod core;
 mod counting;
+mod held;
 mod served;

@@ -40,6 +40,7 @@ mod import_bad;
 mod import_other;
 mod leak_matrix;
 mod loops;
+mod memory;
 mod metrics;
 mod names;
 mod negative;

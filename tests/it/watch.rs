@@ -74,6 +74,7 @@ fn a_file_that_is_written_or_replaced_is_loaded() {
     assert_eq!(address(&server, "rdweb.avd.example").as_deref(), Some("10.10.4.72"), "what was served stays");
     fs::write(server.path(), server.render(&text)).expect("written");
     becomes(&server, "rdweb.avd.example", "10.10.4.7");
+    waits_for(&server, &["reloaded", "\"trigger\":\"watch\""], 3);
     assert_eq!((count(&server, &["reloaded", "\"trigger\":\"watch\""]), count(&server, &["reload refused"])), (3, 1));
 }
 

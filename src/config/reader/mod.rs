@@ -93,7 +93,7 @@ pub(super) struct Row {
     /// What it is read through.
     section: &'static Section,
     /// The values in the order of the section's keys.
-    values: Vec<Option<Spanned<Read>>>,
+    values: Vec<Option<Box<Spanned<Read>>>>,
 }
 
 impl Row {
@@ -101,7 +101,7 @@ impl Row {
     pub(super) fn take(&mut self, name: &str) -> Option<Spanned<Read>> {
         let index = self.section.keys.iter().position(|key| key.name == name);
         debug_assert!(index.is_some(), "no key {name} in {}", self.section.title);
-        self.values.get_mut(index?)?.take()
+        self.values.get_mut(index?)?.take().map(|value| *value)
     }
 
     /// The value of a key or its default, which has the place of the table's header.
@@ -190,7 +190,7 @@ impl<'s> Reader<'s> {
 
     /// Reads a table: its known keys, then what is unknown or missing.
     fn row(&mut self, path: &Path<'_>, section: &'static Section, table: &DeTable<'_>, place: Place) -> Row {
-        let mut values: Vec<Option<Spanned<Read>>> = section.keys.iter().map(|_| None).collect();
+        let mut values: Vec<Option<Box<Spanned<Read>>>> = section.keys.iter().map(|_| None).collect();
         let mut faulty = self.syntax_faults && path.parent.is_none();
         let mut lacking = false;
         let mut written = 0_u64;
@@ -211,7 +211,7 @@ impl<'s> Reader<'s> {
             // a table has the place of its header's key; any other value its own
             let at = if value.get_ref().is_table() { span } else { value.span() };
             if let Some(read) = self.value(&path, &key.kind, value) {
-                *slot = Some(Spanned::new(read, self.source.place(at)));
+                *slot = Some(Box::new(Spanned::new(read, self.source.place(at))));
             } else {
                 (faulty, lacking) = (true, true);
             }

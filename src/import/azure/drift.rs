@@ -81,7 +81,7 @@ pub fn differences(tables: &Tables, actual: &SnapshotPlan, listen: &[SocketAddr]
     let selector = Selector::new(&actual.views);
     let choose = |client: IpAddr| {
         let selected = listen.iter().find_map(|local| selector.select(client, *local));
-        selected.and_then(|selected| actual.views.get(selected.view))
+        selected.and_then(|selected| actual.views.get(selected.view)).map(|view| &**view)
     };
     for view in &tables.views {
         clients(view, &choose, &matched, &here, &mut found);

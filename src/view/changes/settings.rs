@@ -66,10 +66,10 @@ fn values(snapshot: &Snapshot, view: &View) -> Values {
     let mut put = |key: &str, value: String| drop(values.insert(key.to_owned(), value));
     put("view", view.name.to_string());
     put("upstream", text(view.default_route));
-    if let Some(route) = view.reverse {
+    if let Some(route) = view.reverse_route() {
         put("reverse", text(route));
     }
-    for forward in &view.forwards {
+    for forward in &view.held.forwards {
         put(&format!("forward {}", forward.suffix), text(forward.route));
     }
     put("unlisted", if view.unlisted == Unlisted::Forward { "forward" } else { "nxdomain" }.to_owned());

@@ -53,7 +53,11 @@ fn view(own: &str, networks: &[&str], endpoints: &[&Arc<Endpoint>], zones: &[&Ar
 }
 
 fn snapshot(views: Vec<ViewPlan>) -> Snapshot {
-    Snapshot::build(SnapshotPlan { generation: 1, views, ..SnapshotPlan::default() })
+    Snapshot::build(SnapshotPlan {
+        generation: 1,
+        views: views.into_iter().map(Arc::new).collect(),
+        ..SnapshotPlan::default()
+    })
 }
 
 /// Old view, new view, networks, settings' keys and what is told of each resource.

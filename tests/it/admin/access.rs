@@ -3,6 +3,7 @@
 use super::{public, start};
 use crate::harness::api::{Api, hold};
 use crate::harness::http::{self, connect, read};
+use crate::harness::server::is_reloaded;
 use crate::harness::small::Small;
 use crate::harness::{Setup, port};
 use serde_json::json;
@@ -71,6 +72,7 @@ fn a_page_of_another_origin_changes_and_reads_nothing() {
         }
     }
     assert_eq!(api.call("POST", "/api/v1/reload", &[&own, "sec-fetch-site: same-origin"], "").status, 200);
+    server.wait_for_log(is_reloaded);
     assert_eq!(server.log().matches("reloaded").count(), 1, "{}", server.log());
     // What a form can send is no JSON.
     for kind in ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data"] {

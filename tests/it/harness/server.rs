@@ -287,8 +287,21 @@ impl Server {
         self.log.stalled.store(stalled, Ordering::Release);
     }
 
+    /// The log so far. Its lines are written by a thread of their own, a moment after what they tell of: it is waited
+    /// for until none comes any more.
     pub(crate) fn log(&self) -> String {
+        let deadline = Instant::now() + Duration::from_secs(2);
+        while Instant::now() < deadline && self.log.wait(self.log.len(), Duration::from_millis(60), |_| true).is_some()
+        {
+        }
         self.log.text()
+    }
+
+    /// Octets of its heap, stacks and the like that are in memory; pages of files are not counted.
+    pub(crate) fn resident_octets(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).expect("Linux tells it");
+        line.trim().strip_suffix(" kB").and_then(|octets| octets.parse::<u64>().ok()).expect("a number") * 1_024
     }
 
     pub(crate) fn is_alive(&mut self) -> bool {
