@@ -2,7 +2,8 @@
 //!
 //! The modules stand in floor order; a floor uses lower floors only (docs/ARCHITECTURE.md).
 
-// Floor 0: bytes, sockets, counters, the configuration's text.
+// Floor 0: bytes, sockets, threads, counters, the configuration's text.
+pub mod background;
 pub mod config;
 pub mod metrics;
 pub mod socket;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 
 use crate::admin::{self, Addresses, BindError, InForce, Listening, Served, Status, Trigger};
+use crate::background;
 use crate::config::{Config, Finding, Severity, render};
 use crate::load::{self, Sources, Unreadable};
 use crate::run::log_settings;
@@ -224,7 +225,7 @@ impl Reloader {
 
     /// Loads the file and builds its snapshot.
     fn prepare(&mut self) -> Result<Prepared, Refused> {
-        let prepared = prepare(&self.path, self.generation + 1);
+        let prepared = background::run(|| prepare(&self.path, self.generation + 1));
         let sources = match &prepared {
             Ok(prepared) => Some(prepared.sources.clone()),
             Err(refused) => refused.sources(),
@@ -293,18 +294,24 @@ impl Reloader {
         if !kept {
             tracing::warn!("`workers` and [cache] take effect at the next start");
         }
-        let overridden = self.kept.has_overrides().then(|| self.kept.build(&plan, self.generation + 1));
-        let snapshot = overridden.unwrap_or(snapshot);
-        let asked = canary::check(&snapshot, &config.listen)?;
+        let (kept, generation, listen) = (&self.kept, self.generation + 1, &config.listen);
+        let (snapshot, asked) = background::run(|| {
+            let overridden = kept.has_overrides().then(|| kept.build(&plan, generation));
+            let snapshot = overridden.unwrap_or(snapshot);
+            let asked = canary::check(&snapshot, listen)?;
+            Ok::<_, Box<Mismatch>>((snapshot, asked))
+        })?;
         tracing::debug!(asked, "the canary has its answers");
         let changes = self.serve(&config, snapshot)?;
-        self.kept.step(Revision { config, plan, revision });
+        background::discard(self.kept.step(Revision { config, plan, revision }));
         Ok((findings, changes))
     }
 
     /// Serves by another snapshot, or changes nothing.
     fn serve(&mut self, config: &Config, snapshot: Snapshot) -> Result<Changes, Refused> {
-        let changes = changes(&self.server.shared().snapshot.load(), &snapshot, 0);
+        let before = self.server.shared().snapshot.load_full();
+        let changes = background::run(|| changes(&before, &snapshot, 0));
+        drop(before);
         let http = self.http.prepare(addresses(config))?;
         self.server.replace(&config.listen, snapshot)?;
         self.server.set_log(&log_settings(&self.path, config));

@@ -57,12 +57,14 @@ impl Kept {
         Snapshot::build(plan)
     }
 
-    /// Another revision is served. The one before is held only where somebody can go back to it.
-    pub(super) fn step(&mut self, revision: Revision) {
+    /// Another revision is served. The one before is held only where somebody can go back to it; what is held no more
+    /// comes back, to be freed.
+    pub(super) fn step(&mut self, revision: Revision) -> [Option<Revision>; 2] {
         let has_api = revision.config.admin.is_some();
         let before = std::mem::replace(&mut self.current, revision);
-        self.previous = has_api.then_some(before);
+        let (held, gone) = if has_api { (Some(before), None) } else { (None, Some(before)) };
         self.is_rolled_back = false;
+        [std::mem::replace(&mut self.previous, held), gone]
     }
 
     /// The revision before is served again.

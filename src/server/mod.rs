@@ -18,6 +18,7 @@ use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
+use crate::background;
 use crate::cache::{Cache, Limits};
 use crate::metrics::Board;
 use crate::query_log::{self, QueryLog};
@@ -200,9 +201,12 @@ impl Server {
         Ok(())
     }
 
-    /// Frees the snapshots that nobody holds any more, on the caller's thread.
+    /// Frees the snapshots that nobody holds any more, in the background.
     pub fn sweep(&mut self) {
-        self.old.retain(|old| Arc::strong_count(old) > 1);
+        let gone: Vec<_> = self.old.extract_if(.., |old| Arc::strong_count(old) == 1).collect();
+        if !gone.is_empty() {
+            background::discard(gone);
+        }
     }
 
     fn wait_until_seen(&self, generation: u64) -> Result<(), Error> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// The folders by floor, as `src/lib.rs` draws them; `stub.rs` apart, what lies directly in `src/`, `cli`, `demo` and `doctor` are
 /// the top.
 const FLOORS: [&[&str]; 8] = [
-    &["wire", "metrics", "socket", "config"],
+    &["background", "wire", "metrics", "socket", "config"],
     &["zone", "cache", "azure", "stub", "upstream"],
     &["view"],
     &["load", "resolve"],
