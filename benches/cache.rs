@@ -1,11 +1,14 @@
-//! The layer `cache`: look-ups and inserts by key, with room and without.
+//! The layer `cache`: look-ups and inserts by key, with room and without; what a worker finds near and what it finds far,
+//! alone and while another worker asks for the same names.
 
 mod kinds;
 
 use std::hint::black_box;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
-use hubdns::cache::{Cache, Limits};
+use hubdns::cache::{Cache, Limits, Near};
+use hubdns::resolve::{Nearby, Raw};
 use hubdns::wire::{Key, RawAnswer, RouteId};
 use kinds::{FILLED, NOW, fetched};
 
@@ -13,6 +16,8 @@ use kinds::{FILLED, NOW, fetched};
 const NAMES: usize = 20_000;
 const LARGE: u64 = 1 << 26;
 const SMALL: u64 = 1 << 19;
+/// Names that workers ask for all the time.
+const HOT: usize = 1_000;
 
 fn caches(criterion: &mut Criterion) {
     let answers: Vec<(Key, RawAnswer)> =
@@ -44,6 +49,59 @@ fn caches(criterion: &mut Criterion) {
         assert!(name == "eviction" || cache.evictions() == before, "{name}");
     }
     group.finish();
+    hot_names(criterion, &large, &answers);
+}
+
+/// Asks for the hot ones of `answers` in no order.
+fn hot_names(criterion: &mut Criterion, cache: &Cache, answers: &[(Key, RawAnswer)]) {
+    // A step that is prime to their number visits all of them.
+    let hot: Vec<Key> = (0..HOT).map(|index| answers[index * 619 % HOT].0).collect();
+    let mut group = criterion.benchmark_group("cache, hot names");
+    let ways: [(&str, Ask); 2] =
+        [("far", |worker, cache, key| worker.asks_far(cache, key)), ("near", Worker::asks_near)];
+    for (way, ask) in ways {
+        for others in [0, 1] {
+            let ends = AtomicBool::new(false);
+            std::thread::scope(|scope| {
+                for _ in 0..others {
+                    scope.spawn(|| {
+                        let mut worker = Worker::default();
+                        for key in hot.iter().rev().cycle().take_while(|_| !ends.load(Ordering::Relaxed)) {
+                            assert!(ask(&mut worker, cache, key));
+                        }
+                    });
+                }
+                let mut worker = Worker::default();
+                let mut turn = hot.iter().cycle();
+                group.bench_function(format!("{way}, beside {others} more"), |bencher| {
+                    bencher.iter(|| assert!(ask(&mut worker, cache, black_box(turn.next().expect("there are names")))));
+                });
+                ends.store(true, Ordering::Relaxed);
+            });
+        }
+    }
+    group.finish();
+}
+
+/// Looks a key up; whether it was found.
+type Ask = fn(&mut Worker, &Cache, &Key) -> bool;
+
+#[derive(Default)]
+struct Worker(Near);
+
+impl Worker {
+    fn asks_far(&self, cache: &Cache, key: &Key) -> bool {
+        cache.look_up(key, NOW).is_some_and(|entry| entry.raw().answers() > 0)
+    }
+
+    fn asks_near(&mut self, cache: &Cache, key: &Key) -> bool {
+        let raw = Nearby::new(cache, &self.0);
+        let is_held = Raw::look_up(&raw, key, NOW).is_some_and(|held| held.entry.raw().answers() > 0);
+        if let Some(found) = raw.found() {
+            self.0.keep(found);
+        }
+        is_held
+    }
 }
 
 criterion_group!(benches, caches);

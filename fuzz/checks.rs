@@ -6,7 +6,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, LazyLock};
 
-use hubdns::cache::{Entry, Limits};
+use hubdns::cache::{Entry, Hold, Limits};
 use hubdns::resolve::{Client, Held, MAX_UDP_OCTETS, Outcome, Raw, Silence, Transport, answer as resolve};
 use hubdns::view::{Snapshot, Verdict};
 use hubdns::wire::{Header, Key, Moment, Name, Query, Question, RawAnswer, Record, Records, RouteId, WireName};
@@ -132,9 +132,9 @@ static LAB: LazyLock<Snapshot> = LazyLock::new(|| {
 struct Upstream<'a>(&'a [u8]);
 
 impl Raw for Upstream<'_> {
-    fn look_up(&self, key: &Key, now: Moment) -> Option<Held> {
+    fn look_up(&self, key: &Key, now: Moment) -> Option<Held<'_>> {
         let raw = RawAnswer::from_upstream(self.0, key).ok()?;
-        Some(Held { entry: Arc::new(Entry::new(raw, now, &Limits::default())), fresh: true })
+        Some(Held { entry: Hold::Own(Arc::new(Entry::new(raw, now, &Limits::default()))), fresh: true })
     }
 }
 

@@ -5,11 +5,11 @@ use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hubdns::cache::{Cache, Limits};
+use hubdns::cache::{Cache, Limits, Near};
 use hubdns::load;
 use hubdns::metrics::{Board, Carrier, Counters, Tally};
 use hubdns::query_log::{QueryLog, Settings, Tap};
-use hubdns::resolve::{Client, Outcome, Silence, Transport, answer};
+use hubdns::resolve::{Client, Nearby, Outcome, Silence, Transport, answer};
 use hubdns::server::{Audit, Batch, count_reply, follow};
 use hubdns::view::Snapshot;
 use hubdns::wire::{Key, Moment, RawAnswer, RouteId, WireName};
@@ -130,6 +130,7 @@ pub(crate) const NOW: Moment = Moment::from_millis(2_000);
 pub(crate) struct World {
     pub(crate) snapshot: Snapshot,
     cache: Cache,
+    near: RefCell<Near>,
     counters: Arc<Counters>,
     counts: RefCell<(Tally, Batch)>,
     log: QueryLog,
@@ -158,6 +159,7 @@ impl World {
         Self {
             snapshot,
             cache,
+            near: RefCell::default(),
             counters,
             counts: RefCell::new((tally, Batch::default())),
             log,
@@ -173,14 +175,24 @@ impl World {
 
     /// Asks once.
     pub(crate) fn ask(&self, message: &[u8], client: &Client, out: &mut [u8]) -> Outcome {
-        answer(message, client, &self.snapshot, &self.cache, NOW, out, &mut Silence)
+        let mut near = self.near.borrow_mut();
+        let raw = Nearby::new(&self.cache, &near);
+        let outcome = answer(message, client, &self.snapshot, &raw, NOW, out, &mut Silence);
+        if let Some(found) = raw.found() {
+            near.keep(found);
+        }
+        outcome
     }
 
     /// Asks once as a worker does, which counts and watches.
     pub(crate) fn serve(&self, message: &[u8], client: &Client, out: &mut [u8]) -> Outcome {
         let mut audit = Audit::new(&self.counters, client, &self.snapshot, NOW, 0);
-        let mut tap = self.tap.borrow_mut();
-        let outcome = audit.answer(message, &self.cache, out, tap.draft());
+        let (mut tap, mut near) = (self.tap.borrow_mut(), self.near.borrow_mut());
+        let raw = Nearby::new(&self.cache, &near);
+        let outcome = audit.answer(message, &raw, out, tap.draft());
+        if let Some(found) = raw.found() {
+            near.keep(found);
+        }
         if let Outcome::Reply(length) = outcome {
             let (tally, batch) = &mut *self.counts.borrow_mut();
             let reply = out.get(..length).unwrap_or(&[]);

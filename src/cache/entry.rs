@@ -1,9 +1,9 @@
 //! An [`Entry`]: a raw answer, when it was had, and whether any view of the present snapshot shapes it (R4).
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::wire::{End, Failure, Moment, RawAnswer, Ttl};
+use crate::wire::{End, Failure, Key, Moment, RawAnswer, Ttl};
 
 /// Bounds on how long answers are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,8 @@ const FAILURE: Duration = Duration::from_secs(1);
 const REFRESH_SHARE: u32 = 10;
 /// … but this long at least, since the last second is a miss.
 const REFRESH_LEAST: Duration = Duration::from_secs(2);
+/// How often an entry counts as asked at most.
+const MAX_ASKED: u8 = 3;
 /// Answers that live for less are not fetched anew.
 const REFRESH_LIFETIME: Duration = Duration::from_secs(5);
 
@@ -39,6 +41,8 @@ const REFRESH_LIFETIME: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Entry {
     raw: RawAnswer,
+    /// The octets of its key; none for an entry that no cache keeps.
+    key: Box<[u8]>,
     stored: Moment,
     dies: Moment,
     /// Until when it may serve, stale or not.
@@ -47,6 +51,10 @@ pub struct Entry {
     refresh_at: Moment,
     /// Somebody has it fetched anew.
     refreshing: AtomicBool,
+    /// The cache keeps it no more: it was replaced, flushed, or made room for another.
+    gone: AtomicBool,
+    /// How often it was asked of late.
+    asked: AtomicU8,
     /// Twice the generation of the snapshot that was asked last, plus one if no view of it shapes this answer.
     plain: AtomicU64,
 }
@@ -92,8 +100,48 @@ impl Entry {
                 Moment::from_millis(u64::MAX)
             },
             refreshing: AtomicBool::new(false),
+            gone: AtomicBool::new(false),
+            asked: AtomicU8::new(0),
             plain: AtomicU64::new(0),
+            key: Box::default(),
             raw,
+        }
+    }
+
+    /// The same as what a cache keeps under a key.
+    pub(super) fn of(self, key: &Key) -> Self {
+        Self { key: key.octets().into(), ..self }
+    }
+
+    /// The octets of its key.
+    pub(super) fn key(&self) -> &[u8] {
+        &self.key
+    }
+
+    /// Whether the cache keeps it no more.
+    pub(super) fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    pub(super) fn set_gone(&self) {
+        self.gone.store(true, Ordering::Release);
+    }
+
+    /// How often it was asked of late, [`MAX_ASKED`] at most.
+    pub(super) fn asked(&self) -> u8 {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn set_asked(&self, asked: u8) {
+        self.asked.store(asked, Ordering::Relaxed);
+    }
+
+    /// Counts one question more. What is asked often is only read: its line stays with every worker.
+    #[inline]
+    pub(super) fn ask(&self) {
+        let asked = self.asked();
+        if asked < MAX_ASKED {
+            self.set_asked(asked + 1);
         }
     }
 
@@ -109,8 +157,8 @@ impl Entry {
 
     /// Whether it has a second left (R32). A failure lives as long as it is remembered.
     pub fn is_live(&self, now: Moment) -> bool {
-        let left = self.dies.since(now);
-        left >= Duration::from_secs(1) || matches!(self.raw.end(), End::Failed(_)) && !left.is_zero()
+        let left = self.dies.millis().saturating_sub(now.millis());
+        left >= 1_000 || left > 0 && matches!(self.raw.end(), End::Failed(_))
     }
 
     /// Whether it is past its life and may serve in place of a failure (R33). Positive answers only: a stale NXDOMAIN is
@@ -131,7 +179,7 @@ impl Entry {
 
     /// Octets in memory.
     pub fn octets(&self) -> u64 {
-        (size_of::<Self>() + 2 * size_of::<usize>() + self.raw.heap_octets()) as u64
+        (size_of::<Self>() + 2 * size_of::<usize>() + self.key.len() + self.raw.heap_octets()) as u64
     }
 
     /// Whether it is a failure.
@@ -141,7 +189,7 @@ impl Entry {
 
     /// Whole seconds since it was had.
     pub fn age(&self, now: Moment) -> u32 {
-        u32::try_from(now.since(self.stored).as_secs()).unwrap_or(u32::MAX)
+        u32::try_from(now.millis().saturating_sub(self.stored.millis()) / 1_000).unwrap_or(u32::MAX)
     }
 
     /// Whole seconds that it has left, or has been past its end.

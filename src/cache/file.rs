@@ -170,7 +170,7 @@ impl Cache {
         if entry.is_of_use(now)
             && let Some(store) = &self.answers
         {
-            store.insert(&key, Arc::new(entry), now);
+            store.insert(Arc::new(entry.of(&key)), now);
             return Some(());
         }
         None

@@ -4,12 +4,14 @@
 
 mod entry;
 mod file;
+mod near;
 mod store;
 
 use std::sync::Arc;
 
 pub use entry::{Entry, Limits};
 pub use file::{Kept, LoadError};
+pub use near::{Hold, Near, Place};
 
 use crate::wire::{Key, Moment, NameRef, RawAnswer, RouteId, WireName};
 use store::Store;
@@ -69,8 +71,12 @@ impl Cache {
 
     /// The live entry of a key. At `now` it has at least a second left.
     pub fn look_up(&self, key: &Key, now: Moment) -> Option<Arc<Entry>> {
-        let live = |store: &Option<Store>| store.as_ref()?.get(key).filter(|entry| entry.is_live(now));
-        live(&self.answers).or_else(|| live(&self.failures))
+        let answer = self.answers.as_ref()?.get(key).filter(|entry| entry.is_live(now));
+        answer.or_else(|| self.look_up_failure(key, now))
+    }
+
+    fn look_up_failure(&self, key: &Key, now: Moment) -> Option<Arc<Entry>> {
+        self.failures.as_ref()?.get(key).filter(|entry| entry.is_live(now))
     }
 
     /// A positive answer that is past its life and may serve in place of a failure (R33).
@@ -82,11 +88,11 @@ impl Cache {
     /// Makes an entry of an exchange's outcome and keeps it, where it may be kept. The entry serves those who wait for
     /// it in either case.
     pub fn insert(&self, key: &Key, raw: RawAnswer, now: Moment) -> Arc<Entry> {
-        let entry = Arc::new(Entry::new(raw, now, &self.limits));
+        let entry = Arc::new(Entry::new(raw, now, &self.limits).of(key));
         let small = entry.raw().octets().len() <= MAX_ANSWER_OCTETS && entry.raw().answers() <= MAX_ANSWER_RECORDS;
         let store = if entry.is_failure() { &self.failures } else { &self.answers };
         if let Some(store) = store.as_ref().filter(|_| small && entry.is_live(now)) {
-            store.insert(key, Arc::clone(&entry), now);
+            store.insert(Arc::clone(&entry), now);
         }
         entry
     }

@@ -26,17 +26,32 @@ const MAX_SHARDS: u64 = 64;
 const TYPICAL_OCTETS: u64 = 512;
 /// Fingerprints in one bucket.
 const BUCKET: usize = 8;
-/// How often an entry counts as asked at most.
-const MAX_ASKED: u8 = 3;
 
 struct Slot {
     hash: u64,
-    key: Box<[u8]>,
-    /// None after it was flushed, until its place in the queue comes up.
-    entry: Option<Arc<Entry>>,
+    /// None where the slot is free.
+    entry: Option<Kept>,
     octets: u64,
-    asked: u8,
     is_main: bool,
+}
+
+impl Slot {
+    fn entry(&self) -> Option<&Arc<Entry>> {
+        self.entry.as_ref().map(|kept| &kept.0)
+    }
+
+    fn is_of(&self, key: &[u8]) -> bool {
+        self.entry().is_some_and(|entry| entry.key() == key)
+    }
+}
+
+/// An entry that a shard keeps. Whatever makes it leave, it is marked as gone for who holds it yet.
+struct Kept(Arc<Entry>);
+
+impl Drop for Kept {
+    fn drop(&mut self) {
+        self.0.set_gone();
+    }
 }
 
 /// Fingerprints of what left the small queue, four for each entry that the shard may hold: a bucket forgets its oldest
@@ -120,16 +135,25 @@ impl Store {
         Self { shards: (0..shards).map(shard).collect(), hasher: foldhash::fast::RandomState::default() }
     }
 
+    /// What a key is found by.
+    pub(super) fn hash(&self, key: &Key) -> u64 {
+        self.hasher.hash_one(key.octets())
+    }
+
     /// The entry of a key, which counts as asked.
     pub(super) fn get(&self, key: &Key) -> Option<Arc<Entry>> {
-        let hash = self.hasher.hash_one(key.octets());
+        self.get_by(self.hash(key), key)
+    }
+
+    /// The same with the key's hash.
+    pub(super) fn get_by(&self, hash: u64, key: &Key) -> Option<Arc<Entry>> {
         self.shard(hash).get(hash, key.octets())
     }
 
-    /// Keeps an entry in place of an older one.
-    pub(super) fn insert(&self, key: &Key, entry: Arc<Entry>, now: Moment) {
-        let hash = self.hasher.hash_one(key.octets());
-        self.shard(hash).insert(hash, key.octets(), entry, now);
+    /// Keeps an entry in place of an older one of its key.
+    pub(super) fn insert(&self, entry: Arc<Entry>, now: Moment) {
+        let hash = self.hasher.hash_one(entry.key());
+        self.shard(hash).insert(hash, entry, now);
     }
 
     /// Drops the entries of keys that `is_meant` says, and returns how many.
@@ -151,10 +175,8 @@ impl Store {
         for shard in &self.shards {
             let shard = lock(shard);
             for slot in shard.main.iter().rev().chain(shard.small.iter().rev()) {
-                if let Some(slot) = shard.slots.get(*slot as usize)
-                    && let Some(entry) = &slot.entry
-                {
-                    each(&slot.key, entry);
+                if let Some(entry) = shard.slots.get(*slot as usize).and_then(Slot::entry) {
+                    each(entry.key(), entry);
                 }
             }
         }
@@ -210,30 +232,29 @@ impl Shard {
 
     fn find(&self, hash: u64, key: &[u8]) -> Option<u32> {
         let slots = &self.slots;
-        let is_key = |slot: &u32| slots.get(*slot as usize).is_some_and(|slot| slot.hash == hash && *slot.key == *key);
+        let is_key = |slot: &u32| slots.get(*slot as usize).is_some_and(|slot| slot.hash == hash && slot.is_of(key));
         self.index.find(hash, is_key).copied()
     }
 
-    fn get(&mut self, hash: u64, key: &[u8]) -> Option<Arc<Entry>> {
-        let slot = self.find(hash, key)?;
-        let slot = self.slots.get_mut(slot as usize)?;
-        if slot.asked < MAX_ASKED {
-            slot.asked += 1;
-        }
-        slot.entry.clone()
+    fn get(&self, hash: u64, key: &[u8]) -> Option<Arc<Entry>> {
+        let slot = self.slots.get(self.find(hash, key)? as usize)?;
+        let entry = slot.entry()?;
+        entry.ask();
+        Some(Arc::clone(entry))
     }
 
-    fn insert(&mut self, hash: u64, key: &[u8], entry: Arc<Entry>, now: Moment) {
-        let octets = key.len() as u64 + entry.octets() + BOOKKEEPING_OCTETS;
+    fn insert(&mut self, hash: u64, entry: Arc<Entry>, now: Moment) {
+        let octets = entry.octets() + BOOKKEEPING_OCTETS;
         // One that would push out a good part of the shard is not worth it.
         if octets > self.bound / 4 {
             return;
         }
-        if let Some(index) = self.find(hash, key)
+        if let Some(index) = self.find(hash, entry.key())
             && let Some(slot) = self.slots.get_mut(index as usize)
         {
             let before = std::mem::replace(&mut slot.octets, octets);
-            slot.entry = Some(entry);
+            entry.set_asked(slot.entry().map_or(0, |before| before.asked()));
+            slot.entry = Some(Kept(entry));
             self.octets = self.octets + octets - before;
             if !slot.is_main {
                 self.small_octets = self.small_octets + octets - before;
@@ -241,7 +262,7 @@ impl Shard {
             return self.make_room(now);
         }
         let is_main = self.ghosts.take(hash);
-        let slot = Slot { hash, key: key.into(), entry: Some(entry), octets, asked: 0, is_main };
+        let slot = Slot { hash, entry: Some(Kept(entry)), octets, is_main };
         let index = match self.free.pop() {
             Some(index) => {
                 if let Some(place) = self.slots.get_mut(index as usize) {
@@ -266,20 +287,23 @@ impl Shard {
         self.make_room(now);
     }
 
-    /// Drops entries until the bound holds. Each turn drops one or lowers a count of at most [`MAX_ASKED`].
+    /// Drops entries until the bound holds. Each turn drops one or lowers a count that is at most a handful.
     fn make_room(&mut self, now: Moment) {
         while self.octets > self.bound {
             let from_small = self.small_octets > self.bound / SMALL_SHARE || self.main.is_empty();
             let queue = if from_small { &mut self.small } else { &mut self.main };
             let Some(index) = queue.pop_front() else { return };
             let Some(slot) = self.slots.get_mut(index as usize) else { continue };
-            let is_of_use = slot.entry.as_ref().is_some_and(|entry| entry.is_of_use(now));
-            if slot.asked > 0 && is_of_use {
+            let asked = slot.entry().filter(|entry| entry.is_of_use(now)).map_or(0, |entry| entry.asked());
+            if asked > 0
+                && let Some(Kept(entry)) = &slot.entry
+            {
                 if from_small {
                     self.small_octets -= slot.octets;
-                    (slot.is_main, slot.asked) = (true, 0);
+                    slot.is_main = true;
+                    entry.set_asked(0);
                 } else {
-                    slot.asked -= 1;
+                    entry.set_asked(asked - 1);
                 }
                 self.main.push_back(index);
             } else {
@@ -300,7 +324,7 @@ impl Shard {
             self.small_octets -= slot.octets;
         }
         let hash = slot.hash;
-        (slot.entry, slot.octets, slot.key) = (None, 0, Box::default());
+        (slot.entry, slot.octets) = (None, 0);
         if let Ok(found) = self.index.find_entry(hash, |slot| *slot == index) {
             found.remove();
         }
@@ -313,7 +337,7 @@ impl Shard {
             let queue = std::mem::take(if is_main { &mut self.main } else { &mut self.small });
             let mut kept = VecDeque::with_capacity(queue.len());
             for index in queue {
-                if self.slots.get(index as usize).is_some_and(|slot| is_meant(&slot.key)) {
+                if self.slots.get(index as usize).and_then(Slot::entry).is_some_and(|entry| is_meant(entry.key())) {
                     self.drop_slot(index);
                     removed += 1;
                 } else {

@@ -165,6 +165,110 @@ fn s_17_a_flood_of_names_asked_once_displaces_none_asked_again() {
     assert!(share >= 0.95, "{:.1} % hits", share * 100.0);
 }
 
+/// A worker that holds on to what it finds.
+struct Worker<'c> {
+    cache: &'c Cache,
+    near: Near,
+}
+
+impl<'c> Worker<'c> {
+    fn new(cache: &'c Cache) -> Self {
+        Self { cache, near: Near::default() }
+    }
+
+    /// The entry of a key, and whether the worker held it already.
+    fn look_up(&mut self, key: &Key, now: Moment) -> Option<(Arc<RawAnswer>, bool)> {
+        let (hold, found) = self.cache.look_up_near(&self.near, key, now)?;
+        let (raw, held) = (Arc::new(hold.raw().clone()), matches!(hold, Hold::Near(_)));
+        drop(hold);
+        if let Some(found) = found {
+            self.near.keep(found);
+        }
+        Some((raw, held))
+    }
+
+    /// Whether the entry of a key is held near; none where the cache has none.
+    fn holds(&mut self, name: &str, millis: u64) -> Option<bool> {
+        self.look_up(&key(name), Moment::from_millis(millis)).map(|(_, held)| held)
+    }
+}
+
+#[test]
+fn a_worker_holds_what_it_found_for_as_long_as_the_cache_keeps_it() {
+    let cache = Cache::new(1 << 20, Limits::default());
+    let (own, at) = (key("a.example"), Moment::from_millis);
+    let (mut one, mut other) = (Worker::new(&cache), Worker::new(&cache));
+    assert_eq!(one.holds("a.example", 0), None);
+    cache.insert(&own, reply("a.example", 30), at(0));
+    assert_eq!((one.holds("a.example", 0), one.holds("a.example", 0)), (Some(false), Some(true)));
+    assert_eq!((other.holds("a.example", 1), other.holds("a.example", 29_000)), (Some(false), Some(true)));
+    assert_eq!(one.holds("a.example", 29_001), None, "less than a second is left");
+    // What replaces it is what both give from then on.
+    cache.insert(&own, reply("a.example", 60), at(2_000));
+    for worker in [&mut one, &mut other] {
+        let (raw, held) = worker.look_up(&own, at(2_000)).unwrap();
+        assert_eq!((raw.lifetime().seconds(), held), (60, false));
+        assert_eq!(worker.holds("a.example", 2_000), Some(true));
+    }
+    assert_eq!(cache.flush(Flush::Name(own.name().as_ref())), 1);
+    assert_eq!((one.holds("a.example", 2_000), other.holds("a.example", 2_000)), (None, None));
+    cache.insert(&own, reply("a.example", 60), at(2_000));
+    assert_eq!((one.holds("a.example", 2_000), one.holds("a.example", 2_000)), (Some(false), Some(true)));
+    cache.clear();
+    assert_eq!(one.holds("a.example", 2_000), None);
+}
+
+#[test]
+fn a_worker_holds_no_failure_and_nothing_large() {
+    let cache = Cache::new(1 << 20, Limits::default());
+    let at = Moment::from_millis(0);
+    let mut worker = Worker::new(&cache);
+    cache.insert(&key("dead.example"), RawAnswer::failed(Failure::Silent), at);
+    cache.insert(&text_key("large.example"), large("large.example", 250, 4), at);
+    for _ in 0..2 {
+        assert_eq!(worker.holds("dead.example", 0), Some(false));
+        assert!(worker.look_up(&text_key("large.example"), at).is_some_and(|(_, held)| !held));
+    }
+    let off = Cache::new(0, Limits::default());
+    assert!(Worker::new(&off).holds("a.example", 0).is_none());
+}
+
+#[test]
+fn what_left_the_cache_is_let_go_by_who_held_it() {
+    let cache = Cache::new(64 * 1024, Limits::default());
+    let mut worker = Worker::new(&cache);
+    let at = Moment::from_millis(0);
+    let held: Vec<std::sync::Weak<Entry>> = (0..2_000)
+        .map(|number| {
+            let name = format!("n{number}.example");
+            let entry = Arc::downgrade(&cache.insert(&key(&name), reply(&name, 300), at));
+            worker.holds(&name, 0);
+            entry
+        })
+        .collect();
+    let alive = || held.iter().filter(|entry| entry.strong_count() > 0).count();
+    assert!(cache.evictions() > 1_500 && alive() > cache.len() + 500, "{} of them yet", alive());
+    for _ in 0..64 {
+        worker.near.sweep();
+    }
+    assert_eq!(alive(), cache.len());
+}
+
+#[test]
+fn s_17_names_that_workers_hold_count_as_asked() {
+    let cache = Cache::new(2 << 20, Limits::default());
+    let mut worker = Worker::new(&cache);
+    let share = hits_beside_a_flood(|name, now| {
+        let key = text_key(name);
+        if worker.look_up(&key, now).is_some() {
+            return true;
+        }
+        cache.insert(&key, large(name, 190, 3), now);
+        false
+    });
+    assert!(share >= 0.95, "{:.1} % hits", share * 100.0);
+}
+
 #[test]
 fn s_17_the_same_flood_empties_a_plain_lru_cache() {
     let (mut used, mut of_name, mut tick) =

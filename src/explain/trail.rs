@@ -255,7 +255,7 @@ impl<'a> Trail<'a> {
     }
 
     fn forward(&self, verdict: &Verdict<'_>) -> What {
-        let Verdict::Forward { route, why, foreign } = verdict else { return What::Empty };
+        let Verdict::Forward { route, why, foreign, .. } = verdict else { return What::Empty };
         let group = self.snapshot.group(*route);
         let (route, place) = match why {
             Why::Default => ("the view's upstream".to_owned(), None),

@@ -132,7 +132,7 @@ impl Draft {
                     self.mark(Fact::FOREIGN);
                 }
             }
-            Verdict::Forward { route, why, foreign } => {
+            Verdict::Forward { route, why, foreign, .. } => {
                 if *foreign {
                     self.mark(Fact::FOREIGN);
                 }

@@ -29,7 +29,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 pub use observe::{Event, Observer, Silence};
-pub use raw::{Held, Overdue, Raw, Scratch};
+pub use raw::{Held, Nearby, Overdue, Raw, Scratch};
 pub use respond::servfail;
 pub use waiting::{MAX_WAITING, Waiting};
 

@@ -20,9 +20,9 @@ pub enum Event<'e> {
     /// What QNAME or an alias target is.
     Verdict(NameRef<'e>, &'e Verdict<'e>),
     /// A raw answer is used.
-    Raw(&'e Key, &'e Held, Route),
+    Raw(&'e Key, &'e Held<'e>, Route),
     /// A stale raw answer is used in place of a failure (R33).
-    Stale(&'e Key, &'e Held),
+    Stale(&'e Key, &'e Held<'e>),
     /// A raw answer is needed.
     Need(&'e Key, Route),
     /// An alias of a raw answer leads to a name that the view answers, blocks or routes elsewhere.

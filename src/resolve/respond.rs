@@ -4,7 +4,7 @@
 use crate::wire::{
     Age, Ede, Full, HEADER_OCTETS, Header, NameRef, Query, RawAnswer, Record, Records, Template, Writer,
 };
-use crate::wire::{MAX_ALIASES, flags, opt_octets, put, rcode, rtype};
+use crate::wire::{MAX_ALIASES, flags, opt_octets, put, rcode, rtype, skip_name};
 
 use super::{MAX_OCTETS, MAX_UDP_OCTETS, Transport};
 
@@ -38,7 +38,7 @@ pub(super) struct Reply<'b> {
 }
 
 /// A state to go back to.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Place {
     mark: crate::wire::Mark,
     answers: u16,
@@ -285,16 +285,19 @@ impl<'b> Reply<'b> {
     /// Visits the TTLs of answer and authority section with the piece that each belongs to, and writes what `visit`
     /// returns in their place.
     fn each_ttl(&mut self, mut visit: impl FnMut(usize, u32) -> Option<u32>) {
-        let mut at = self.question_end;
+        let (mut at, mut piece) = (self.question_end, 0_usize);
         for index in 0..self.answers.saturating_add(self.authorities) {
-            let Ok(record) = Record::read(self.writer.written(), at) else { return };
-            let cuts = self.cuts.iter().take(self.cut_count);
-            let ahead = cuts.clone().filter(|cut| **cut <= index).count();
-            let piece = if index < self.answers { ahead } else { self.cut_count };
-            if let Some(ttl) = visit(piece, record.ttl_bits) {
-                self.writer.patch(record.ttl_at, &ttl.to_be_bytes());
+            let Some(own) = ttl_of(self.writer.written(), at) else { return };
+            if index >= self.answers {
+                piece = self.cut_count;
             }
-            at = record.end;
+            while piece < self.cut_count && self.cuts.get(piece).is_some_and(|cut| *cut <= index) {
+                piece = piece.saturating_add(1);
+            }
+            if let Some(ttl) = visit(piece, own.seconds) {
+                self.writer.patch(own.at, &ttl.to_be_bytes());
+            }
+            at = own.record_end;
         }
     }
 
@@ -302,6 +305,22 @@ impl<'b> Reply<'b> {
     pub(super) fn written(&self) -> &[u8] {
         self.writer.written()
     }
+}
+
+/// A record's TTL as it is written.
+struct WrittenTtl {
+    at: usize,
+    seconds: u32,
+    record_end: usize,
+}
+
+/// The TTL of the record at `at` of a message that we have written: no more than it takes to go on to the next one.
+#[inline]
+fn ttl_of(message: &[u8], at: usize) -> Option<WrittenTtl> {
+    let ttl_at = skip_name(message, at).ok()?.saturating_add(4);
+    let [a, b, c, d, high, low] = *message.get(ttl_at..)?.first_chunk()?;
+    let record_end = ttl_at.saturating_add(6).saturating_add(usize::from(u16::from_be_bytes([high, low])));
+    Some(WrittenTtl { at: ttl_at, seconds: u32::from_be_bytes([a, b, c, d]), record_end })
 }
 
 /// As much of a whole reply as a transport's size holds (R9): first without the authority section of a positive answer,

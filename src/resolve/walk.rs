@@ -20,7 +20,7 @@ pub(super) enum Ended {
 }
 
 /// A name of the chain: QNAME or an alias target.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Link {
     /// Where it stands in the reply.
     pub(super) name_at: u16,
@@ -39,8 +39,9 @@ pub(super) struct Walk<'w, 'b, R, O> {
     observer: &'w mut O,
     /// How many events the observer was told of.
     pub(super) told: usize,
-    /// The chain so far; the last one is the current name.
-    links: [Option<Link>; MAX_ALIASES + 1],
+    /// The chain so far, and room for the rest of it: one more than `aliases` are names.
+    links: [Link; MAX_ALIASES + 1],
+    /// Which of them is the current name; one too many when the chain is too long (R21).
     aliases: usize,
 }
 
@@ -64,10 +65,8 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
         observer: &'w mut O,
     ) -> Self {
         let first = Link { name_at: HEADER_OCTETS as u16, place: reply.place() };
-        let mut links = [None; MAX_ALIASES + 1];
-        if let Some(link) = links.first_mut() {
-            *link = Some(first);
-        }
+        let mut links = [Link::default(); MAX_ALIASES + 1];
+        links[0] = first;
         Self { snapshot, view, query, raw, now, reply, observer, told: 0, links, aliases: 0 }
     }
 
@@ -91,12 +90,18 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
 
     /// Answers for one name of the chain.
     fn step(&mut self, name: &WireName) -> Next {
-        self.reply.set_upstream_errors([None; 2]);
         let verdict = self.snapshot.look_up(self.view, name.as_ref(), self.qtype());
-        self.note(Event::Verdict(name.as_ref(), &verdict));
-        match self.without_recursion(&verdict) {
+        self.settle(name, &verdict)
+    }
+
+    /// Answers for a name of the chain by what it is. An alias that is cut comes here with its target, so this nests as
+    /// deep as a chain is long: [`MAX_ALIASES`] at most.
+    fn settle(&mut self, name: &WireName, verdict: &Verdict<'w>) -> Next {
+        self.reply.set_upstream_errors([None; 2]);
+        self.note(Event::Verdict(name.as_ref(), verdict));
+        match self.without_recursion(verdict) {
             Some(ended) => Next::End(ended),
-            None => self.visit(name, &verdict),
+            None => self.visit(name, verdict),
         }
     }
 
@@ -144,24 +149,23 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
 
     /// The current name as it stands in the reply.
     fn name(&self) -> Option<WireName> {
-        let link = self.links.get(self.aliases).copied().flatten()?;
+        let link = self.links.get(self.aliases)?;
         name_at(self.reply.written(), usize::from(link.name_at)).ok()
     }
 
     fn name_at(&self) -> u16 {
-        self.links.get(self.aliases).copied().flatten().map_or(HEADER_OCTETS as u16, |link| link.name_at)
+        self.links.get(self.aliases).map_or(HEADER_OCTETS as u16, |link| link.name_at)
     }
 
     /// The names of the chain so far.
     pub(super) fn links(&self) -> impl DoubleEndedIterator<Item = Link> + '_ {
-        self.links.iter().take(self.aliases.saturating_add(1)).flatten().copied()
+        self.links.iter().take(self.aliases.saturating_add(1)).copied()
     }
 
     /// Notes an alias whose target stands at `target_at` of the reply; false when there are too many (R21).
     fn alias(&mut self, target_at: usize) -> bool {
         let Some(slot) = self.links.get_mut(self.aliases.saturating_add(1)) else { return false };
-        *slot =
-            Some(Link { name_at: u16::try_from(target_at).unwrap_or(HEADER_OCTETS as u16), place: self.reply.place() });
+        *slot = Link { name_at: u16::try_from(target_at).unwrap_or(HEADER_OCTETS as u16), place: self.reply.place() };
         self.aliases = self.aliases.saturating_add(1);
         true
     }
@@ -280,7 +284,8 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
         }
         let checking = self.query.header.has(flags::CD);
         let key = Key::new(route.id, name.as_ref(), self.qtype(), self.query.dnssec_ok(), checking);
-        let Some(held) = self.raw.look_up(&key, self.now) else {
+        let stored: &'w R = self.raw;
+        let Some(held) = stored.look_up(&key, self.now) else {
             self.note(Event::Need(&key, route));
             return Next::End(Ended::Need(Box::new(key), route));
         };
@@ -288,7 +293,7 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
         let mut held = held;
         let mut age = if held.fresh { Age::Seconds(0) } else { Age::Seconds(held.entry.age(self.now)) };
         if let End::Failed(failure) = held.entry.raw().end() {
-            let Some(stale) = self.raw.stale(&key, self.now) else {
+            let Some(stale) = stored.stale(&key, self.now) else {
                 return Next::End(Ended::Failed(Some(failure_error(failure, held.fresh))));
             };
             // R33: in place of a failure, and said so.
@@ -305,7 +310,7 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
     }
 
     /// R4: whether no view of this snapshot shapes the answer.
-    fn is_plain(&self, held: &Held, name: &WireName) -> bool {
+    fn is_plain(&self, held: &Held<'_>, name: &WireName) -> bool {
         let (union, clouds) = (self.snapshot.union(), &self.snapshot.clouds);
         held.entry.is_plain(self.snapshot.generation, |raw| {
             let last = raw.steps().last().and_then(|step| raw.target(step)).unwrap_or(*name);
@@ -328,8 +333,11 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
     fn shape(&mut self, raw: &RawAnswer, age: Age, name: &WireName, route: Route) -> Next {
         let mut from = raw.question_end();
         let mut counted = 0_u16;
+        let mut target = WireName::ROOT;
         for step in raw.steps() {
-            let Some(target) = raw.target(step) else { return Next::End(Ended::Failed(None)) };
+            if raw.read_target(step, &mut target).is_err() {
+                return Next::End(Ended::Failed(None));
+            }
             let verdict = self.snapshot.look_up(self.view, target.as_ref(), self.qtype());
             let goes_on = matches!(verdict, Verdict::Forward { route: next, .. } if next.id == route.id);
             if self.prefix(raw, step, from, counted, age).is_err() {
@@ -337,14 +345,14 @@ impl<'w, 'b, R: Raw, O: Observer> Walk<'w, 'b, R, O> {
                 return Next::Go;
             }
             (from, counted) = (usize::from(step.end), step.count);
-            if self.aliases > MAX_ALIASES || self.links.get(self.aliases).is_none_or(Option::is_none) {
+            if self.aliases > MAX_ALIASES {
                 return Next::End(Ended::Failed(None));
             }
             if !goes_on {
                 self.reply.piece(false, raw.is_authentic());
                 self.reply.cut();
                 self.note(Event::Cut(target.as_ref()));
-                return Next::Go;
+                return self.settle(&target, &verdict);
             }
             self.note(Event::Verdict(target.as_ref(), &verdict));
         }

@@ -142,8 +142,8 @@ impl Observer for Audit<'_> {
                 match verdict {
                     // An alias that ends at an endpoint tells what QNAME did not.
                     Verdict::Endpoint { endpoint, .. } => self.seen.origin.set_process(process_of(endpoint.kind)),
-                    Verdict::Forward { foreign, .. } => {
-                        if self.verdicts == 1 && self.snapshot.clouds.may_hold(name) {
+                    Verdict::Forward { foreign, avd, .. } => {
+                        if *avd && self.verdicts == 1 {
                             self.seen.origin.set_process(process_by_name(self.snapshot, name));
                         }
                         if *foreign {

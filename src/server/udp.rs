@@ -21,7 +21,7 @@ use super::WorkerHandle;
 use super::audit::Seen;
 use super::count::{self, Batch};
 use super::held::HeldQueries;
-use crate::cache::Entry;
+use crate::cache::{Entry, Near};
 use crate::metrics::{Board, Counters, SocketFigures, Tally};
 use crate::query_log::{QueryLog, Tap};
 use crate::resolve::general::Shared;
@@ -37,6 +37,8 @@ const FIRST_SOCKET: usize = 1 << 20;
 const MAX_MESSAGES: usize = 65_536;
 /// Batches of one listener before the others get their turn.
 const BATCHES_PER_TURN: usize = 8;
+/// Turns of a listener that is closed at most: no socket's buffer holds more.
+const LAST_TURNS: usize = 64;
 /// How long the event loop sleeps at most: it shows that it lives, and looks at its sockets, as often.
 const TURN: Duration = Duration::from_secs(1);
 
@@ -108,6 +110,7 @@ pub(super) struct Worker {
     listeners: Vec<Listener>,
     inbox: Inbox,
     held: HeldQueries,
+    near: Near,
     exchanges: Exchanges<Arc<Entry>>,
     ended: Vec<Finished>,
     resumed: Vec<(Ticket, Key, Arc<Entry>)>,
@@ -161,6 +164,7 @@ impl Worker {
             listeners: Vec::new(),
             inbox: Inbox::default(),
             held: HeldQueries::new(index),
+            near: Near::default(),
             exchanges,
             ended: Vec::new(),
             resumed: Vec::new(),
@@ -246,6 +250,7 @@ impl Worker {
         if now >= self.look_at {
             self.look_at = now.after(TURN);
             self.listeners.iter().for_each(Listener::look);
+            self.near.sweep();
         }
     }
 
@@ -283,7 +288,12 @@ impl Worker {
         let current = self.shared.snapshot.load_full();
         count::follow(&mut self.tally, &current);
         let now = self.shared.clock.now();
-        self.listener(&current, id, now);
+        for _ in 0..LAST_TURNS {
+            self.listener(&current, id, now);
+            if !self.inbox.is_full() {
+                break;
+            }
+        }
         if let Some(index) = self.listeners.iter().position(|listener| listener.id == id) {
             let mut listener = self.listeners.swap_remove(index);
             listener.outbox.flush(&listener.socket);

@@ -16,8 +16,10 @@ pub use connected::{Arrivals, Departures, OUTGOING_OCTETS};
 pub use bind::{SocketMemory, bind_tcp, bind_udp, cure, local_address, memory, raise_descriptor_limit};
 pub use capability::{renounce, with_bind_service};
 
-/// Datagrams moved by one system call.
+/// Datagrams moved by one system call at most.
 pub const BATCH: usize = 64;
+/// How many a call makes room for at least, however few came of late.
+const FEW: usize = 8;
 /// Largest query taken over UDP, in octets; a longer one arrives cut and is answered with FORMERR.
 const QUERY_OCTETS: usize = 4_096;
 /// Room for a reply over UDP, in octets.
@@ -78,6 +80,9 @@ pub struct Inbox {
     controls: Box<[Control]>,
     vectors: Box<[libc::iovec]>,
     headers: Box<[libc::mmsghdr]>,
+    /// How many datagrams the next call makes room for: twice as many as came of late.
+    room: usize,
+    is_full: bool,
 }
 
 impl Default for Inbox {
@@ -88,6 +93,8 @@ impl Default for Inbox {
             controls: vec![Control([0; CONTROL_OCTETS]); BATCH].into(),
             vectors: vec![libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; BATCH].into(),
             headers: empty_headers(),
+            room: FEW,
+            is_full: false,
         }
     }
 }
@@ -104,12 +111,12 @@ unsafe impl Send for Inbox {}
 unsafe impl Send for Outbox {}
 
 impl Inbox {
-    /// Receives up to [`BATCH`] datagrams without waiting, and returns how many.
+    /// Receives up to [`BATCH`] datagrams without waiting, fewer while few come, and returns how many.
     ///
     /// # Errors
     /// `WouldBlock` when there is none; else what the socket reports.
     pub fn receive(&mut self, socket: &UdpSocket) -> io::Result<usize> {
-        for index in 0..BATCH {
+        for index in 0..self.room {
             let vector = &mut self.vectors[index];
             vector.iov_base = self.buffers[index].as_mut_ptr().cast();
             vector.iov_len = QUERY_OCTETS;
@@ -122,24 +129,33 @@ impl Inbox {
             header.msg_controllen = CONTROL_OCTETS;
             header.msg_flags = 0;
         }
-        // SAFETY: every header points at a name, a vector and a control buffer of its own, all alive and of the sizes
-        // given; the kernel writes no more than those.
+        // SAFETY: each of the first `room` headers points at a name, a vector and a control buffer of its own, all alive and
+        // of the sizes given; the kernel writes no more than those.
         let got = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
                 self.headers.as_mut_ptr(),
-                BATCH as libc::c_uint,
+                self.room as libc::c_uint,
                 libc::MSG_DONTWAIT,
                 std::ptr::null_mut(),
             )
         };
         if got < 0 {
+            self.is_full = false;
             return Err(io::Error::last_os_error());
         }
-        for (peer, header) in self.peers.iter_mut().zip(&self.headers).take(got as usize) {
+        let got = got as usize;
+        for (peer, header) in self.peers.iter_mut().zip(&self.headers).take(got) {
             peer.length = header.msg_hdr.msg_namelen;
         }
-        Ok(got as usize)
+        self.is_full = got == self.room;
+        self.room = (got * 2).clamp(FEW, BATCH);
+        Ok(got)
+    }
+
+    /// Whether the last call was filled: more may wait.
+    pub fn is_full(&self) -> bool {
+        self.is_full
     }
 
     /// A datagram of the last batch.

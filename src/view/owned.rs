@@ -48,6 +48,8 @@ pub enum Verdict<'v> {
         why: Why<'v>,
         /// Whether it is an AVD name of a resource that is neither here nor known (R18).
         foreign: bool,
+        /// Whether it is an AVD name.
+        avd: bool,
     },
 }
 
@@ -103,8 +105,9 @@ impl Snapshot {
             let entry =
                 if suffix.octets().len() == name.octets().len() { own } else { view.held.names.get(suffix.octets()) };
             let Some(entry) = entry else { continue };
-            if let Some(verdict) =
-                (!not_owned).then(|| view.by_zone(name, suffix, entry.suffix, &mut not_owned)).flatten()
+            if let Some(verdict) = (!not_owned && entry.suffix.has_zone())
+                .then(|| view.by_zone(name, suffix, entry.suffix, &mut not_owned))
+                .flatten()
             {
                 return verdict;
             }
@@ -136,9 +139,12 @@ impl Snapshot {
                 Verdict::Endpoint { endpoint, record, zone }
             }
             State::Blocked => Verdict::Blocked(Blocked::State),
-            State::Public => {
-                Verdict::Forward { route: view.route_of(name), why: Why::Public(endpoint), foreign: false }
-            }
+            State::Public => Verdict::Forward {
+                route: view.route_of(name),
+                why: Why::Public(endpoint),
+                foreign: false,
+                avd: self.clouds.may_hold(name),
+            },
         }
     }
 
@@ -153,14 +159,14 @@ impl Snapshot {
             if foreign && view.unlisted == Unlisted::NxDomain {
                 return Verdict::Blocked(Blocked::Unlisted);
             }
-            return Verdict::Forward { route, why, foreign };
+            return Verdict::Forward { route, why, foreign, avd: true };
         }
         if matches!(why, Why::Default)
             && let Some(special) = special(name, qtype)
         {
             return Verdict::Special(special);
         }
-        Verdict::Forward { route, why, foreign: false }
+        Verdict::Forward { route, why, foreign: false, avd: false }
     }
 
     fn is_foreign(&self, view: &View, avd: &AvdName<'_>) -> bool {
@@ -198,12 +204,12 @@ impl Snapshot {
         }
         if let Some(forward) = route {
             let why = Why::Suffix(forward.suffix.as_ref(), &forward.origin);
-            return Verdict::Forward { route: forward.route, why, foreign: false };
+            return Verdict::Forward { route: forward.route, why, foreign: false, avd: false };
         }
         match (local, view.reverse_route) {
-            (Some(_), Some(route)) => Verdict::Forward { route, why: Why::Reverse, foreign: false },
+            (Some(_), Some(route)) => Verdict::Forward { route, why: Why::Reverse, foreign: false, avd: false },
             (Some(zone), None) => Verdict::Special(Special::NxDomain(zone.octets().len())),
-            (None, _) => Verdict::Forward { route: view.route_of(name), why: Why::Default, foreign: false },
+            (None, _) => Verdict::Forward { route: view.route_of(name), why: Why::Default, foreign: false, avd: false },
         }
     }
 }
@@ -240,7 +246,8 @@ impl View {
     }
 
     fn find_in<'v>(&'v self, zone: &'v Zone, name: NameRef<'_>, suffix: NameRef<'_>) -> Option<Match<'v>> {
-        let relative = name.relative_to(suffix)?;
+        // It is a suffix of this very name.
+        let relative = name.octets().get(..name.octets().len().checked_sub(suffix.octets().len())?)?;
         let exists = |encloser: &[u8]| {
             let ahead = relative.len().saturating_sub(encloser.len());
             let entry = name.octets().get(ahead..).and_then(|whole| self.held.names.get(whole));

@@ -78,6 +78,14 @@ pub(super) struct Suffix {
     pub(super) route: Option<usize>,
 }
 
+impl Suffix {
+    /// Whether a zone of the view may own names here.
+    #[inline]
+    pub(super) fn has_zone(&self) -> bool {
+        self.zone.is_some() || self.public.is_some()
+    }
+}
+
 /// All that a view has at one name; one look-up a name.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Entry {

@@ -25,7 +25,7 @@ pub struct Writer<'b> {
 }
 
 /// A state to go back to.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Mark {
     /// A message has fewer than 2^16 octets.
     len: u16,

@@ -56,8 +56,8 @@ impl WireName {
         let source = message.get(at..end).ok_or(Error::Short)?;
         let place = self.octets.get_mut(..source.len()).ok_or(Error::LongName)?;
         place.copy_from_slice(source);
-        place.make_ascii_lowercase();
         self.len = u8::try_from(source.len()).map_err(|_| Error::LongName)?;
+        self.lower();
         Ok(end)
     }
 
@@ -67,27 +67,43 @@ impl WireName {
     /// As [`WireName::read_plain`]; [`Error::Pointer`] for one that does not point strictly backwards, points into the
     /// header, or is one of more than 64.
     pub fn read(message: &[u8], at: usize) -> Result<(Self, usize), Error> {
-        let (mut name, end) = Self::read_spelled(message, at)?;
-        let len = usize::from(name.len);
-        name.octets.get_mut(..len).unwrap_or(&mut []).make_ascii_lowercase();
+        let mut name = Self::ROOT;
+        let end = name.fill_compressed(message, at)?;
         Ok((name, end))
     }
 
-    /// The same without lower-casing, for copying a name from one message to another as its server spelled it.
+    /// The same into a name that is there already.
+    #[inline]
+    pub(super) fn fill_compressed(&mut self, message: &[u8], at: usize) -> Result<usize, Error> {
+        let end = self.fill_spelled(message, at)?;
+        self.lower();
+        Ok(end)
+    }
+
+    /// [`WireName::read`] without lower-casing, for copying a name from one message to another as its server spelled it.
     pub(super) fn read_spelled(message: &[u8], at: usize) -> Result<(Self, usize), Error> {
-        let mut name = Self { octets: [0; MAX_NAME_OCTETS], len: 0 };
-        let (mut from, mut end, mut jumps) = (at, None, 0_usize);
+        let mut name = Self::ROOT;
+        let end = name.fill_spelled(message, at)?;
+        Ok((name, end))
+    }
+
+    /// Labels that stand together are copied together: those in front of each pointer, and those in front of the root.
+    fn fill_spelled(&mut self, message: &[u8], at: usize) -> Result<usize, Error> {
+        self.len = 0;
+        let (mut start, mut from, mut end, mut jumps) = (at, at, None, 0_usize);
         loop {
             let length = *message.get(from).ok_or(Error::Short)?;
             match length {
                 0 => {
-                    name.push(&[0])?;
-                    return Ok((name, end.unwrap_or(from.saturating_add(1))));
+                    let behind = from.saturating_add(1);
+                    self.push(message.get(start..behind).ok_or(Error::Short)?)?;
+                    return Ok(end.unwrap_or(behind));
                 }
                 1..=63 => {
-                    let next = from.saturating_add(usize::from(length)).saturating_add(1);
-                    name.push(message.get(from..next).ok_or(Error::Short)?)?;
-                    from = next;
+                    from = from.saturating_add(usize::from(length)).saturating_add(1);
+                    if from.saturating_sub(start) >= MAX_NAME_OCTETS {
+                        return Err(Error::LongName);
+                    }
                 }
                 0xc0.. => {
                     let low = *message.get(from.saturating_add(1)).ok_or(Error::Short)?;
@@ -96,12 +112,22 @@ impl WireName {
                     if target >= from || target < HEADER_OCTETS || jumps > MAX_JUMPS {
                         return Err(Error::Pointer);
                     }
+                    self.push(message.get(start..from).ok_or(Error::Short)?)?;
                     end.get_or_insert(from.saturating_add(2));
-                    from = target;
+                    (start, from) = (target, target);
                 }
                 _ => return Err(Error::Label),
             }
         }
+    }
+
+    /// Lower-cases the name. In whole steps, which goes on into octets that are no part of it: those are overwritten
+    /// before they become one.
+    #[inline]
+    fn lower(&mut self) {
+        const STEP: usize = 32;
+        let whole = usize::from(self.len).next_multiple_of(STEP).min(MAX_NAME_OCTETS);
+        self.octets.get_mut(..whole).unwrap_or(&mut []).make_ascii_lowercase();
     }
 
     /// Reads a name in presentation form: labels between dots, `\.` and `\DDD` escapes, a final dot or none.

@@ -7,7 +7,7 @@
 use std::collections::HashSet;
 
 use super::encode::Writer;
-use super::raw::{End, RawAnswer, Step};
+use super::raw::{End, Offsets, RawAnswer, Step, Steps};
 use super::record::{Record, Records, name_at};
 use super::{CLASS_IN, Edns, Error, Full, HEADER_OCTETS, Header, Key, MAX_ALIASES, Question, Ttl, WireName};
 use super::{flags, rcode, rtype, u32_at};
@@ -48,8 +48,8 @@ struct Parsed<'m> {
 /// What a chain has collected so far.
 #[derive(Default)]
 struct Kept {
-    ttls: Vec<u16>,
-    steps: Vec<Step>,
+    ttls: Offsets,
+    steps: Steps,
     answers: u16,
     authorities: u16,
     lifetime: Option<Ttl>,
@@ -340,8 +340,8 @@ impl<'m> Parsed<'m> {
         let offset = |at: usize| u16::try_from(at).map_err(|_| Error::Short);
         let raw = RawAnswer {
             octets,
-            ttls: kept.ttls.into(),
-            steps: kept.steps.into(),
+            ttls: kept.ttls,
+            steps: kept.steps,
             end,
             question_end: offset(self.question.end)?,
             answer_end: offset(answer_end)?,

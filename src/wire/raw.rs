@@ -1,7 +1,9 @@
 //! `RawAnswer`: what an upstream said to one question, put in order once (R24) and never shaped by a view (R2).
 
+use smallvec::SmallVec;
+
 use super::record::{Records, name_at};
-use super::{Age, Full, HEADER_OCTETS, Header, Ttl, WireName, Writer, flags, rcode, u32_at};
+use super::{Age, Error, Full, HEADER_OCTETS, Header, Ttl, WireName, Writer, flags, rcode, u32_at};
 
 /// How a raw answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,14 +48,19 @@ pub struct Step {
     pub target_at: u16,
 }
 
+/// Offsets in a message: as many as most answers have TTLs stand in place.
+pub(super) type Offsets = SmallVec<[u16; 8]>;
+/// The aliases of a chain: as many as most answers have stand in place.
+pub(super) type Steps = SmallVec<[Step; 4]>;
+
 /// A message in order: header, question, answer section in chain order from QNAME with contiguous RRsets, authority
 /// with just what a negative answer or its proof needs; no additional section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawAnswer {
     pub(super) octets: Box<[u8]>,
     /// Offsets of the TTLs, ascending. They run down.
-    pub(super) ttls: Box<[u16]>,
-    pub(super) steps: Box<[Step]>,
+    pub(super) ttls: Offsets,
+    pub(super) steps: Steps,
     pub(super) end: End,
     pub(super) question_end: u16,
     pub(super) answer_end: u16,
@@ -73,8 +80,8 @@ impl RawAnswer {
     pub fn failed(failure: Failure) -> Self {
         Self {
             octets: Box::default(),
-            ttls: Box::default(),
-            steps: Box::default(),
+            ttls: Offsets::new(),
+            steps: Steps::new(),
             end: End::Failed(failure),
             question_end: 0,
             answer_end: 0,
@@ -123,6 +130,14 @@ impl RawAnswer {
         name_at(&self.octets, usize::from(step.target_at)).ok()
     }
 
+    /// The same into a name that is there already.
+    ///
+    /// # Errors
+    /// What is wrong with the name; it was checked when the answer was put in order.
+    pub fn read_target(&self, step: &Step, target: &mut WireName) -> Result<(), Error> {
+        target.fill_compressed(&self.octets, usize::from(step.target_at)).map(|_| ())
+    }
+
     /// The lowest TTL of its records.
     pub fn lifetime(&self) -> Ttl {
         self.lifetime
@@ -130,8 +145,9 @@ impl RawAnswer {
 
     /// Octets that it holds in memory beside the struct itself.
     pub fn heap_octets(&self) -> usize {
-        let steps = self.steps.len().saturating_mul(size_of::<Step>());
-        self.octets.len().saturating_add(self.ttls.len().saturating_mul(2)).saturating_add(steps)
+        let ttls = if self.ttls.spilled() { self.ttls.capacity().saturating_mul(2) } else { 0 };
+        let steps = if self.steps.spilled() { self.steps.capacity().saturating_mul(size_of::<Step>()) } else { 0 };
+        self.octets.len().saturating_add(ttls).saturating_add(steps)
     }
 
     /// The whole message.

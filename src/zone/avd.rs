@@ -83,6 +83,8 @@ impl Cloud {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Clouds {
     clouds: Vec<Cloud>,
+    /// How their public suffixes end.
+    ends: Vec<u64>,
 }
 
 /// Which spelling of an AVD name.
@@ -123,13 +125,22 @@ impl Default for Clouds {
             ("Azure US Government", "wvd.azure.us"),
             ("Azure China (21Vianet)", "wvd.azure.cn"),
         ];
-        Self { clouds: table.iter().filter_map(|(name, public)| Cloud::new(name, public, false)).collect() }
+        let mut clouds = Self { clouds: Vec::new(), ends: Vec::new() };
+        table.iter().filter_map(|(name, public)| Cloud::new(name, public, false)).for_each(|cloud| clouds.add(cloud));
+        clouds
     }
+}
+
+/// The last octets of a name, by which most names are told from AVD's; zero for a shorter one.
+#[inline]
+fn end_of(name: NameRef<'_>) -> u64 {
+    name.octets().last_chunk().map_or(0, |end| u64::from_ne_bytes(*end))
 }
 
 impl Clouds {
     /// Adds a cloud that the built-in table lacks.
     pub fn add(&mut self, cloud: Cloud) {
+        self.ends.push(end_of(cloud.public.as_ref()));
         self.clouds.push(cloud);
     }
 
@@ -141,9 +152,8 @@ impl Clouds {
     /// Whether `name` may be under a cloud's suffix: a cheap look at its end.
     #[inline]
     pub fn may_hold(&self, name: NameRef<'_>) -> bool {
-        let end = name.octets().last_chunk::<8>();
-        let may_end_so = |cloud: &Cloud| cloud.public.octets().last_chunk::<8>().is_none_or(|own| Some(own) == end);
-        self.clouds.iter().any(may_end_so)
+        let end = end_of(name);
+        self.ends.iter().any(|own| *own == end || *own == 0)
     }
 
     /// What `name` is among AVD's names; none when it is under no cloud's suffix.

@@ -4,7 +4,7 @@
 
 use crate::harness::message::presentation;
 use crate::harness::{Public, Query, Reply, Seen, Transport};
-use hubdns::cache::{Entry, Limits};
+use hubdns::cache::{Entry, Hold, Limits};
 use hubdns::resolve::{self, Held, Outcome, Raw, Silence};
 use hubdns::view::{Route, Snapshot};
 use hubdns::wire::{Failure, Key, Moment, RawAnswer};
@@ -36,8 +36,8 @@ struct Answers<'a> {
 }
 
 impl Raw for Answers<'_> {
-    fn look_up(&self, key: &Key, now: Moment) -> Option<Held> {
-        let held = |entry: &Arc<Entry>, fresh| Held { entry: Arc::clone(entry), fresh };
+    fn look_up(&self, key: &Key, now: Moment) -> Option<Held<'_>> {
+        let held = |entry: &'_ Arc<Entry>, fresh| Held { entry: Hold::Own(Arc::clone(entry)), fresh };
         let kept = || self.kept.get(key).filter(|entry| entry.is_live(now)).map(|entry| held(entry, false));
         self.fresh.get(key).map(|entry| held(entry, true)).or_else(kept)
     }

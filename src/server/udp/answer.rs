@@ -8,11 +8,11 @@ use mio::Token;
 
 use super::{BATCHES_PER_TURN, FIRST_LISTENER, FULL, HeldNote, Listener, Worker};
 use crate::metrics::{Carrier, Source};
-use crate::resolve::{Client, Discard, Outcome, Transport, servfail};
+use crate::resolve::{Client, Discard, Nearby, Outcome, Transport, servfail};
 use crate::server::audit::{Audit, Seen};
 use crate::server::count;
 use crate::server::held::Arrival;
-use crate::socket::{BATCH, Peer};
+use crate::socket::Peer;
 use crate::upstream::Ticket;
 use crate::view::{Route, Snapshot};
 use crate::wire::{Ede, Moment};
@@ -39,7 +39,7 @@ impl Worker {
             self.ask(snapshot, now);
             self.flush_listener(index);
             self.batch.end(&mut self.tally, self.begun.elapsed());
-            if count < BATCH {
+            if !self.inbox.is_full() {
                 return;
             }
         }
@@ -54,8 +54,12 @@ impl Worker {
         let client = Client::new(source, local, Transport::Udp);
         let out = listener.outbox.buffer();
         let mut audit = Audit::new(&self.counters, &client, snapshot, now, 0);
-        let outcome = audit.answer(received.octets, &self.shared.cache, out, self.log.draft());
+        let raw = Nearby::new(&self.shared.cache, &self.near);
+        let outcome = audit.answer(received.octets, &raw, out, self.log.draft());
         let (refresh, verdicts, seen) = (audit.refresh.take(), audit.verdicts, audit.seen);
+        if let Some(found) = raw.found() {
+            self.near.keep(found);
+        }
         let mut leaves = |listener: &mut Listener, seen: &Seen, length: usize| {
             let reply = listener.outbox.buffer().get(..length).unwrap_or(&[]);
             self.batch.push(count::reply(&mut self.tally, Carrier::Udp, seen, received.octets, reply));
