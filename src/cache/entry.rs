@@ -41,8 +41,6 @@ const REFRESH_LIFETIME: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Entry {
     raw: RawAnswer,
-    /// The octets of its key; none for an entry that no cache keeps.
-    key: Box<[u8]>,
     stored: Moment,
     dies: Moment,
     /// Until when it may serve, stale or not.
@@ -103,19 +101,18 @@ impl Entry {
             gone: AtomicBool::new(false),
             asked: AtomicU8::new(0),
             plain: AtomicU64::new(0),
-            key: Box::default(),
             raw,
         }
     }
 
     /// The same as what a cache keeps under a key.
     pub(super) fn of(self, key: &Key) -> Self {
-        Self { key: key.octets().into(), ..self }
+        Self { raw: self.raw.under(key), ..self }
     }
 
-    /// The octets of its key.
+    /// The octets of its key; none for an entry that no cache keeps.
     pub(super) fn key(&self) -> &[u8] {
-        &self.key
+        self.raw.key()
     }
 
     /// Whether the cache keeps it no more.
@@ -179,7 +176,7 @@ impl Entry {
 
     /// Octets in memory.
     pub fn octets(&self) -> u64 {
-        (size_of::<Self>() + 2 * size_of::<usize>() + self.key.len() + self.raw.heap_octets()) as u64
+        (size_of::<Self>() + 2 * size_of::<usize>() + self.raw.heap_octets()) as u64
     }
 
     /// Whether it is a failure.

@@ -10,8 +10,10 @@ use std::sync::Arc;
 use super::{Cache, Entry};
 use crate::wire::{Key, Moment};
 
-/// How many entries a worker holds on to at most. Each has the one place that its hash says.
+/// How many entries a worker holds on to at most.
 const PLACES: usize = 4_096;
+/// Places that an entry may have by its hash: what is found anew takes the first, and what stood there the next.
+const WAYS: usize = 2;
 /// A larger entry is not held: what has left the cache and is held yet stays below 4 MiB a worker.
 const MAX_OCTETS: u64 = 1_024;
 /// Places that are looked through in one go for entries that are gone.
@@ -60,16 +62,21 @@ impl Default for Near {
 impl Near {
     #[inline]
     fn get(&self, hash: u64, key: &Key) -> Option<&Entry> {
-        let place = self.places.get(index(hash))?.as_ref().filter(|place| place.hash == hash)?;
+        let mut places = self.places.get(places_of(hash))?.iter().flatten();
+        let place = places.find(|place| place.hash == hash)?;
         (place.entry.key() == key.octets() && !place.entry.is_gone()).then_some(&*place.entry)
     }
 
     /// Holds on to an entry that was found, in place of another.
     pub fn keep(&mut self, found: Place) {
         if found.entry.octets() <= MAX_OCTETS
-            && let Some(place) = self.places.get_mut(index(found.hash))
+            && let Some([first, next]) = self.places.get_mut(places_of(found.hash))
         {
-            *place = Some(found);
+            // One of the same key is gone, or dead: it makes room first.
+            if first.as_ref().is_some_and(|place| place.hash != found.hash) {
+                *next = first.take();
+            }
+            *first = Some(found);
         }
     }
 
@@ -83,9 +90,10 @@ impl Near {
     }
 }
 
-/// The bits that neither the shard nor its index is chosen by.
-fn index(hash: u64) -> usize {
-    (hash >> 32) as usize % PLACES
+/// By the bits that neither the shard nor its index is chosen by.
+fn places_of(hash: u64) -> std::ops::Range<usize> {
+    let first = (hash >> 32) as usize % (PLACES / WAYS) * WAYS;
+    first..first + WAYS
 }
 
 impl Cache {

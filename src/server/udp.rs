@@ -8,14 +8,14 @@ mod fetch;
 
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
-use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::Cache as Cached;
-use mio::unix::SourceFd;
-use mio::{Events, Interest, Poll, Token, Waker};
+use mio::{Events, Poll, Token, Waker};
+use rustix::event::{PollFd, PollFlags, Timespec};
+use smallvec::SmallVec;
 
 use super::WorkerHandle;
 use super::audit::Seen;
@@ -84,6 +84,10 @@ struct Listener {
 }
 
 impl Listener {
+    fn token(&self) -> Token {
+        Token(FIRST_LISTENER + self.id)
+    }
+
     /// Asks the kernel what it dropped.
     fn look(&self) {
         if let Ok(memory) = socket::memory(&self.socket) {
@@ -116,6 +120,8 @@ pub(super) struct Worker {
     resumed: Vec<(Ticket, Key, Arc<Entry>)>,
     /// Sockets that may have more to read.
     again: Vec<Token>,
+    /// Upstream sockets had something in the last turn.
+    is_busy: bool,
     counters: Arc<Counters>,
     board: Arc<Board>,
     tally: Tally,
@@ -169,6 +175,7 @@ impl Worker {
             ended: Vec::new(),
             resumed: Vec::new(),
             again: Vec::new(),
+            is_busy: false,
             counters,
             board: Arc::clone(board),
             tally,
@@ -195,9 +202,7 @@ impl Worker {
         let (mut mail, mut controls) = (Vec::new(), Vec::new());
         let mut tokens = Vec::new();
         loop {
-            if let Err(error) = self.poll.poll(&mut events, self.patience())
-                && error.kind() != io::ErrorKind::Interrupted
-            {
+            if let Err(error) = self.wait(&mut events, &mut tokens) {
                 tracing::error!(%error, worker = self.index, "the event loop failed");
                 return;
             }
@@ -206,9 +211,6 @@ impl Worker {
             let current = Arc::clone(snapshot.load());
             count::follow(&mut self.tally, &current);
             self.seen.store(current.generation, Ordering::Release);
-            tokens.clear();
-            tokens.append(&mut self.again);
-            tokens.extend(events.iter().map(|event| event.token()));
             for token in &tokens {
                 match *token {
                     MAIL => {
@@ -232,15 +234,58 @@ impl Worker {
         }
     }
 
+    /// Waits for something to do, and puts what can be read into `tokens`.
+    ///
+    /// Listeners are in no epoll: one calls back for every datagram that comes and every reply that is freed, whether
+    /// somebody waits or not. With poll(2) a listener has somebody who waits only while this thread sleeps.
+    fn wait(&mut self, events: &mut Events, tokens: &mut Vec<Token>) -> io::Result<()> {
+        let patience = self.patience();
+        tokens.clear();
+        tokens.append(&mut self.again);
+        let takes_more = self.stops.is_none();
+        let listeners = || self.listeners.iter().filter(|_| takes_more);
+        if std::mem::take(&mut self.is_busy) {
+            tokens.extend(listeners().map(Listener::token));
+            return self.collect(events, tokens);
+        }
+        let mut waited: SmallVec<[PollFd<'_>; 16]> = SmallVec::new();
+        waited.push(PollFd::new(self.poll.registry(), PollFlags::IN));
+        waited.extend(listeners().map(|listener| PollFd::new(&listener.socket, PollFlags::IN)));
+        match rustix::event::poll(&mut waited, Timespec::try_from(patience).ok().as_ref()) {
+            Err(error) if error != rustix::io::Errno::INTR => return Err(error.into()),
+            Err(_) => return Ok(()),
+            Ok(_) => {}
+        }
+        let mut is_ready = waited.iter().map(|waited| !waited.revents().is_empty());
+        let has_events = is_ready.next() == Some(true);
+        let ready = listeners().zip(is_ready).filter(|(_, is_ready)| *is_ready);
+        tokens.extend(ready.map(|(listener, _)| listener.token()));
+        drop(waited);
+        if has_events { self.collect(events, tokens) } else { Ok(()) }
+    }
+
+    /// Takes what mail and upstream sockets have. Where those have something they will soon have more, so that the next
+    /// turn looks without asking first.
+    fn collect(&mut self, events: &mut Events, tokens: &mut Vec<Token>) -> io::Result<()> {
+        match self.poll.poll(events, Some(Duration::ZERO)) {
+            Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+            Err(_) => return Ok(()),
+            Ok(()) => {}
+        }
+        tokens.extend(events.iter().map(|event| event.token()));
+        self.is_busy = events.iter().any(|event| event.token().0 >= FIRST_SOCKET);
+        Ok(())
+    }
+
     /// How long the event loop may sleep.
-    fn patience(&self) -> Option<Duration> {
-        if !self.again.is_empty() {
-            return Some(Duration::ZERO);
+    fn patience(&self) -> Duration {
+        if self.is_busy || !self.again.is_empty() {
+            return Duration::ZERO;
         }
         let timers = [self.exchanges.next_timer(), self.held.next_deadline(), self.warm_at, self.stops];
-        let Some(next) = timers.into_iter().flatten().min() else { return Some(TURN) };
+        let Some(next) = timers.into_iter().flatten().min() else { return TURN };
         // A moment is a millisecond: sleep into it, not to its beginning.
-        Some((next.since(self.shared.clock.now()) + Duration::from_millis(1)).min(TURN))
+        (next.since(self.shared.clock.now()) + Duration::from_millis(1)).min(TURN)
     }
 
     /// Shows that the event loop turns, and looks at the sockets once a second.
@@ -270,17 +315,9 @@ impl Worker {
     }
 
     fn add(&mut self, id: usize, local: SocketAddr, socket: UdpSocket) {
-        let token = Token(FIRST_LISTENER + id);
-        if let Err(error) = self.poll.registry().register(&mut SourceFd(&socket.as_raw_fd()), token, Interest::READABLE)
-        {
-            tracing::error!(%error, %local, "a listener cannot be watched");
-            return;
-        }
         let listener = Listener { id, local, socket, outbox: Outbox::default(), figures: self.board.socket(local) };
         listener.look();
         self.listeners.push(listener);
-        // What came between bind and now raised no event.
-        self.again.push(token);
     }
 
     /// Takes what was already received, so that nothing accepted is lost, and closes the socket.
@@ -297,7 +334,6 @@ impl Worker {
         if let Some(index) = self.listeners.iter().position(|listener| listener.id == id) {
             let mut listener = self.listeners.swap_remove(index);
             listener.outbox.flush(&listener.socket);
-            let _ = self.poll.registry().deregister(&mut SourceFd(&listener.socket.as_raw_fd()));
         }
     }
 
@@ -307,9 +343,6 @@ impl Worker {
         let ids: Vec<usize> = self.listeners.iter().map(|listener| listener.id).collect();
         for id in ids {
             self.listener(&current, id, now);
-            if let Some(listener) = self.listeners.iter().find(|listener| listener.id == id) {
-                let _ = self.poll.registry().deregister(&mut SourceFd(&listener.socket.as_raw_fd()));
-            }
         }
     }
 }

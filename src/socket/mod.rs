@@ -20,8 +20,9 @@ pub use capability::{renounce, with_bind_service};
 pub const BATCH: usize = 64;
 /// How many a call makes room for at least, however few came of late.
 const FEW: usize = 8;
-/// Largest query taken over UDP, in octets; a longer one arrives cut and is answered with FORMERR.
-const QUERY_OCTETS: usize = 4_096;
+/// Largest query taken over UDP, in octets; a longer one arrives cut and is answered with FORMERR. No power of two: the
+/// buffers of a batch would have their first lines in the same few places of the processor's caches.
+const QUERY_OCTETS: usize = 4_096 + 64;
 /// Room for a reply over UDP, in octets.
 const REPLY_OCTETS: usize = 1_232;
 /// Room for the control messages that are asked for: one packet-information structure of either family.

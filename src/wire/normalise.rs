@@ -37,12 +37,12 @@ struct Entry {
 
 struct Parsed<'m> {
     message: &'m [u8],
+    key: &'m Key,
     header: Header,
     question: Question,
     /// Where the answer section ends.
     answer_end: usize,
     edns: Option<Edns>,
-    dnssec_ok: bool,
 }
 
 /// What a chain has collected so far.
@@ -73,7 +73,7 @@ impl Kept {
 }
 
 impl<'m> Parsed<'m> {
-    fn read(message: &'m [u8], key: &Key) -> Result<Self, Error> {
+    fn read(message: &'m [u8], key: &'m Key) -> Result<Self, Error> {
         let header = Header::read(message)?;
         if header.questions != 1 {
             return Err(Error::QuestionCount);
@@ -91,7 +91,7 @@ impl<'m> Parsed<'m> {
         for record in Records::new(message, answer_end, header.authorities) {
             record?.check_rdata(message)?;
         }
-        Ok(Self { message, header, question, answer_end, edns, dnssec_ok: key.dnssec_ok() })
+        Ok(Self { message, key, header, question, answer_end, edns })
     }
 
     /// The message as it is, cut behind what is kept; none when records have to be moved, dropped or patched.
@@ -128,7 +128,7 @@ impl<'m> Parsed<'m> {
         }
         let answer_end = end;
         let mut has_soa = false;
-        if self.dnssec_ok && self.header.authorities > 0 {
+        if self.key.dnssec_ok() && self.header.authorities > 0 {
             return None;
         }
         if data.is_none() && self.header.authorities > 0 {
@@ -144,7 +144,7 @@ impl<'m> Parsed<'m> {
             end = soa.end;
         }
         let finish = ended(data.is_some(), has_soa, &kept, self.rcode());
-        Some(self.finish(self.message.get(..end)?.into(), answer_end, kept, finish, has_soa))
+        Some(self.finish(self.message.get(..end)?, answer_end, kept, finish, has_soa))
     }
 
     /// Whether a record stands twice among those behind the aliases.
@@ -174,8 +174,7 @@ impl<'m> Parsed<'m> {
         let mut kept = Kept::default();
         let (end, answer_end, has_soa) = self.write(&mut writer, &entries, &mut kept)?;
         let length = writer.len();
-        octets.truncate(length);
-        self.finish(octets.into(), answer_end, kept, end, has_soa)
+        self.finish(octets.get(..length).unwrap_or(&[]), answer_end, kept, end, has_soa)
     }
 
     fn write(&self, writer: &mut Writer<'_>, entries: &[Entry], kept: &mut Kept) -> Result<(End, usize, bool), Error> {
@@ -251,7 +250,7 @@ impl<'m> Parsed<'m> {
         let belongs = |entry: &&Entry| {
             let kind = entry.record.rtype;
             soa.is_some_and(|soa| std::ptr::eq(*entry, soa))
-                || self.dnssec_ok
+                || self.key.dnssec_ok()
                     && (proof(kind)
                         || kind == rtype::RRSIG
                             && (proof(entry.covered) || soa.is_some() && entry.covered == rtype::SOA))
@@ -296,7 +295,7 @@ impl<'m> Parsed<'m> {
         kind: u16,
         kept: &mut Kept,
     ) -> Result<(), Full> {
-        let set = entries.iter().filter(|entry| self.dnssec_ok && entry.covered == kind && entry.owner == *owner);
+        let set = entries.iter().filter(|entry| self.key.dnssec_ok() && entry.covered == kind && entry.owner == *owner);
         for entry in set {
             let (ttl_at, _) = writer.copy(self.message, &entry.record, entry.record.ttl())?;
             kept.answer(ttl_at, entry.record.ttl());
@@ -328,7 +327,7 @@ impl<'m> Parsed<'m> {
 
     fn finish(
         &self,
-        octets: Box<[u8]>,
+        octets: &[u8],
         answer_end: usize,
         kept: Kept,
         end: End,
@@ -339,7 +338,8 @@ impl<'m> Parsed<'m> {
         }
         let offset = |at: usize| u16::try_from(at).map_err(|_| Error::Short);
         let raw = RawAnswer {
-            octets,
+            whole: [self.key.octets(), octets].concat().into(),
+            start: offset(self.key.octets().len())?,
             ttls: kept.ttls,
             steps: kept.steps,
             end,

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::record::{Records, name_at};
-use super::{Age, Error, Full, HEADER_OCTETS, Header, Ttl, WireName, Writer, flags, rcode, u32_at};
+use super::{Age, Error, Full, Header, Key, Ttl, WireName, Writer, flags, rcode, u32_at};
 
 /// How a raw answer ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +57,11 @@ pub(super) type Steps = SmallVec<[Step; 4]>;
 /// with just what a negative answer or its proof needs; no additional section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawAnswer {
-    pub(super) octets: Box<[u8]>,
+    /// The octets of the key, if there is one, then the message: one allocation, and side by side, since who
+    /// looks at one looks at the other.
+    pub(super) whole: Box<[u8]>,
+    /// Where the message begins.
+    pub(super) start: u16,
     /// Offsets of the TTLs, ascending. They run down.
     pub(super) ttls: Offsets,
     pub(super) steps: Steps,
@@ -79,7 +83,8 @@ impl RawAnswer {
     /// The outcome of an exchange that brought no usable reply.
     pub fn failed(failure: Failure) -> Self {
         Self {
-            octets: Box::default(),
+            whole: Box::default(),
+            start: 0,
             ttls: Offsets::new(),
             steps: Steps::new(),
             end: End::Failed(failure),
@@ -127,7 +132,7 @@ impl RawAnswer {
 
     /// The target of an alias.
     pub fn target(&self, step: &Step) -> Option<WireName> {
-        name_at(&self.octets, usize::from(step.target_at)).ok()
+        name_at(self.octets(), usize::from(step.target_at)).ok()
     }
 
     /// The same into a name that is there already.
@@ -135,7 +140,7 @@ impl RawAnswer {
     /// # Errors
     /// What is wrong with the name; it was checked when the answer was put in order.
     pub fn read_target(&self, step: &Step, target: &mut WireName) -> Result<(), Error> {
-        target.fill_compressed(&self.octets, usize::from(step.target_at)).map(|_| ())
+        target.fill_compressed(self.octets(), usize::from(step.target_at)).map(|_| ())
     }
 
     /// The lowest TTL of its records.
@@ -147,12 +152,28 @@ impl RawAnswer {
     pub fn heap_octets(&self) -> usize {
         let ttls = if self.ttls.spilled() { self.ttls.capacity().saturating_mul(2) } else { 0 };
         let steps = if self.steps.spilled() { self.steps.capacity().saturating_mul(size_of::<Step>()) } else { 0 };
-        self.octets.len().saturating_add(ttls).saturating_add(steps)
+        self.whole.len().saturating_add(ttls).saturating_add(steps)
     }
 
     /// The whole message.
+    #[inline]
     pub fn octets(&self) -> &[u8] {
-        &self.octets
+        self.whole.get(usize::from(self.start)..).unwrap_or(&[])
+    }
+
+    /// The octets of the key that it is had under; none for an outcome that nobody has put under one.
+    #[inline]
+    pub fn key(&self) -> &[u8] {
+        self.whole.get(..usize::from(self.start)).unwrap_or(&[])
+    }
+
+    /// The same as what is had under a key, which most often it was asked by.
+    pub fn under(self, key: &Key) -> Self {
+        if self.key() == key.octets() {
+            return self;
+        }
+        let start = u16::try_from(key.octets().len()).unwrap_or(0);
+        Self { whole: [key.octets(), self.octets()].concat().into(), start, ..self }
     }
 
     /// Octets of header and question.
@@ -177,12 +198,12 @@ impl RawAnswer {
 
     /// The answer section's records from record `first` at the offset `at` on.
     pub fn answer_records(&self, at: usize, first: u16) -> Records<'_> {
-        Records::new(&self.octets, at, self.answers.saturating_sub(first))
+        Records::new(self.octets(), at, self.answers.saturating_sub(first))
     }
 
     /// The authority section's records.
     pub fn authority_records(&self) -> Records<'_> {
-        Records::new(&self.octets, self.answer_end(), self.authorities)
+        Records::new(self.octets(), self.answer_end(), self.authorities)
     }
 
     /// Copies the octets from `from` to `to` to the same offsets of a reply to the same question, and runs the TTLs
@@ -194,9 +215,9 @@ impl RawAnswer {
         if writer.len() != from {
             return Err(Full);
         }
-        writer.octets(self.octets.get(from..to).ok_or(Full)?)?;
+        writer.octets(self.octets().get(from..to).ok_or(Full)?)?;
         for at in self.ttls.iter().map(|at| usize::from(*at)).filter(|at| (from..to).contains(at)) {
-            let left = Ttl::from_wire(u32_at(&self.octets, at).unwrap_or(0)).aged(age);
+            let left = Ttl::from_wire(u32_at(self.octets(), at).unwrap_or(0)).aged(age);
             writer.patch(at, &left.seconds().to_be_bytes());
         }
         Ok(())
@@ -204,10 +225,11 @@ impl RawAnswer {
 
     /// Lowers all TTLs to at most `most` and returns the lowest.
     pub fn lower_ttls(&mut self, most: Ttl) -> Ttl {
-        if self.ttls.iter().any(|at| u32_at(&self.octets, usize::from(*at)).is_ok_and(|bits| bits > most.seconds())) {
+        if self.ttls.iter().any(|at| u32_at(self.octets(), usize::from(*at)).is_ok_and(|bits| bits > most.seconds())) {
             for at in &self.ttls {
-                let ttl = Ttl::from_wire(u32_at(&self.octets, usize::from(*at)).unwrap_or(0)).min(most);
-                super::put(&mut self.octets, usize::from(*at), &ttl.seconds().to_be_bytes());
+                let ttl = Ttl::from_wire(u32_at(self.octets(), usize::from(*at)).unwrap_or(0)).min(most);
+                let at = usize::from(self.start).saturating_add(usize::from(*at));
+                super::put(&mut self.whole, at, &ttl.seconds().to_be_bytes());
             }
         }
         self.lifetime = self.lifetime.min(most);
@@ -217,7 +239,7 @@ impl RawAnswer {
     /// The lowest TTL of the records from octet `from` on, at this age.
     pub fn least_ttl_from(&self, from: usize, age: Age) -> Option<Ttl> {
         let tail = self.ttls.iter().map(|at| usize::from(*at)).filter(|at| *at >= from);
-        tail.filter_map(|at| u32_at(&self.octets, at).ok()).map(|bits| Ttl::from_wire(bits).aged(age)).min()
+        tail.filter_map(|at| u32_at(self.octets(), at).ok()).map(|bits| Ttl::from_wire(bits).aged(age)).min()
     }
 
     /// Offsets of the TTLs in front of octet `to`.
@@ -235,9 +257,7 @@ impl RawAnswer {
             authorities: self.authorities,
             additionals: 0,
         };
-        if let Some(place) = self.octets.first_chunk_mut::<HEADER_OCTETS>() {
-            *place = header.octets();
-        }
+        super::put(&mut self.whole, usize::from(self.start), &header.octets());
         self
     }
 }

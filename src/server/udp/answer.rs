@@ -43,7 +43,10 @@ impl Worker {
                 return;
             }
         }
-        self.again.push(Token(FIRST_LISTENER + id));
+        // What is left shows when it is waited for; but nobody waits for more once this worker drains.
+        if self.stops.is_some() {
+            self.again.push(Token(FIRST_LISTENER + id));
+        }
     }
 
     pub(super) fn datagram(&mut self, snapshot: &Snapshot, index: usize, datagram: usize, now: Moment) {
